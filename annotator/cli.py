@@ -1,0 +1,175 @@
+"""Commands of the shell: each says what it does and hands over.
+
+Exit codes: 0 done, 1 failed with one line on stderr, 2 wrong usage, 130 interrupted. Nothing heavy is imported before
+a command needs it, so `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from annotator.console import console_progress, show, show_error
+from cliff_core.errors import CliffError
+
+DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    name="main.py",
+    help="CLIFF Annotator: photos in, reviewed SMPL bodies out.",
+    epilog="Every command explains itself: main.py COMMAND --help. With --debug an error shows where it arose.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
+Seed = Annotated[int, typer.Option(help="Every random choice follows from it.")]
+
+
+@app.callback(invoke_without_command=True)
+def overview(context: typer.Context):
+    """CLIFF Annotator: photos in, reviewed SMPL bodies out."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        print("The window is not part of this version yet; `main.py demo` runs the whole loop from the shell.")
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for results.")] = Path("out/demo"),
+    photos: Annotated[Path | None, typer.Option(help="Your photos instead of the sample.")] = None,
+    keypoints: Annotated[Path | None, typer.Option(help="2D keypoints of your photos, COCO JSON.")] = None,
+    seed: Seed = 0,
+    no_window: Annotated[bool, typer.Option("--no-window", help="Open no window (this version never does).")] = False,
+    as_json: AsJson = False,
+):
+    """Run the whole loop: predict, fine-tune on the 2D keypoints, predict again; a table and pictures."""
+    from annotator.demo import run_demo
+
+    if (photos is None) != (keypoints is None):
+        raise typer.BadParameter("--photos and --keypoints belong together: give both or neither")
+    with console_progress() as progress:
+        report = run_demo(out, photos=photos, keypoints=keypoints, seed=seed, progress=progress)
+    show(report, as_json)
+
+
+@app.command()
+def predict(
+    photos: Annotated[list[Path], typer.Argument(metavar="PHOTO|DIR...", help="Photos, or folders of photos.")],
+    out: Annotated[Path, typer.Option(help="Folder for predictions.npz and overlays.")],
+    model: Annotated[Path | None, typer.Option(help="CLIFF checkpoint; the open CLIFF if not given.")] = None,
+    body: Annotated[Path | None, typer.Option(help="SMPL file (.pkl, .npz); the open body if not given.")] = None,
+    boxes: Annotated[Path | None, typer.Option(help="People's boxes, COCO JSON, instead of detecting them.")] = None,
+    as_json: AsJson = False,
+):
+    """Predict a body for every person on photos: step 2 of the loop on its own."""
+    from annotator.predict import predict_photos
+
+    with console_progress() as progress:
+        report = predict_photos(photos, out, model=model, body=body, boxes=boxes, progress=progress)
+    show(report, as_json)
+
+
+@app.command()
+def pretrain(
+    out: Annotated[Path, typer.Option(help="Folder for checkpoints and the log.")] = Path("runs/pretrain"),
+    steps: Annotated[int | None, typer.Option(min=1, help="Training steps; a good default if not given.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+):
+    """Train the open CLIFF on rendered people: step 1 of the loop. Takes an hour or more."""
+    from cliff_core.training import pretrain
+
+    with console_progress() as progress:
+        report = pretrain.run(out, steps=steps, resume=resume, seed=seed, progress=progress)
+    show(report, as_json)
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="A body file (.pkl, .npz) or a CLIFF checkpoint (.pt).")],
+    as_json: AsJson = False,
+):
+    """Say what a body file or a checkpoint is, or what is wrong with it. Nothing inside it is executed."""
+    from annotator.check import check_file
+
+    show(check_file(file), as_json)
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="What to measure; `bench list` names them.")],
+    seed: Seed = 0,
+    as_json: AsJson = False,
+):
+    """Measure speed on this machine, with the seed, the versions and the machine beside the numbers."""
+    from annotator.bench import run_benchmark
+
+    with console_progress() as progress:
+        report = run_benchmark(name, seed=seed, progress=progress)
+    show(report, as_json)
+
+
+@app.command()
+def doctor(as_json: AsJson = False):
+    """Say what is installed, what is missing, which models and bodies are found, and what to do."""
+    from annotator.doctor import examine
+
+    report = examine()
+    show(report, as_json)
+    if not report.healthy:
+        raise typer.Exit(FAILED)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command.
+
+    Args:
+        arguments: what follows `main.py` on the command line. `--debug` may stand anywhere.
+
+    Returns:
+        The exit code.
+    """
+    debug = "--debug" in arguments
+    as_json = "--json" in arguments
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a file name that the terminal cannot print is no reason to stop
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        command = typer.main.get_command(app)
+        code = command.main([entry for entry in arguments if entry != "--debug"], "main.py", standalone_mode=False)
+        if code == INTERRUPTED:
+            show_error("interrupted; what was finished before is kept", as_json)
+        return code if isinstance(code, int) else DONE
+    except (KeyboardInterrupt, typer.Abort):
+        show_error("interrupted; what was finished before is kept", as_json)
+        return INTERRUPTED
+    except Exception as problem:
+        if debug:
+            traceback.print_exc()
+        code, message = _verdict(problem)
+        show_error(message, as_json)
+        return code
+
+
+def start() -> None:
+    """Entry point of the installed command `cliff-annotator`."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def _verdict(problem: Exception) -> tuple[int, str]:
+    """Exit code and the one line that a person reads."""
+    if getattr(problem, "exit_code", None) == WRONG_USAGE and hasattr(problem, "format_message"):
+        context = getattr(problem, "ctx", None)
+        path = context.command_path if context else "main.py"
+        return WRONG_USAGE, f"{problem.format_message()} See `{path} --help`."
+    if isinstance(problem, CliffError | OSError | MemoryError):
+        return FAILED, str(problem) or "not enough memory; close other programs and run again"
+    kind = type(problem).__name__
+    return FAILED, f"unexpected {kind}: {problem}. This is a fault of the program; --debug shows where it arose."

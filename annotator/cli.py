@@ -49,10 +49,10 @@ def demo(
     as_json: AsJson = False,
 ):
     """Run the whole loop: predict, fine-tune on the 2D keypoints, predict again; a table and pictures."""
+    if (photos is None) != (keypoints is None):
+        raise typer.BadParameter("--photos and --keypoints belong together: give both or neither.")
     from annotator.demo import run_demo
 
-    if (photos is None) != (keypoints is None):
-        raise typer.BadParameter("--photos and --keypoints belong together: give both or neither")
     with console_progress() as progress:
         report = run_demo(out, photos=photos, keypoints=keypoints, seed=seed, progress=progress)
     show(report, as_json)

@@ -10,11 +10,11 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from annotator.console import console_progress, show, show_error
+from annotator.console import Written, console_progress, show, show_error
 from cliff_core.errors import CliffError
 
 DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -77,18 +77,29 @@ def predict(
 
 @app.command()
 def pretrain(
-    out: Annotated[Path, typer.Option(help="Folder for checkpoints and the log.")] = Path("runs/pretrain"),
-    steps: Annotated[int | None, typer.Option(min=1, help="Training steps; a good default if not given.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in --out.")] = False,
+    out: Annotated[Path, typer.Option(help="Run folder; a stopped run in it is continued.")] = Path("runs/pretrain"),
+    people: Annotated[int | None, typer.Option(min=1, help="Rendered people.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Training steps.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Rendering processes.")] = None,
+    poses: Annotated[Path | None, typer.Option(help="npz of SMPL poses instead of the bundled ones.")] = None,
+    backgrounds: Annotated[Path | None, typer.Option(help="Folder of photos without people.")] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ):
-    """Train the open CLIFF on rendered people: step 1 of the loop. Takes an hour or more."""
-    from cliff_core.training import pretrain
+    """Train the open CLIFF on rendered people: step 1 of the loop. Takes an hour or two."""
+    from cliff_core.training.pretrain import PretrainSettings, run
 
+    given: dict[str, Any] = {
+        "people": people,
+        "steps": steps,
+        "workers": workers,
+        "poses": poses,
+        "backgrounds": backgrounds,
+    }
+    settings = PretrainSettings(out, seed=seed, **{name: value for name, value in given.items() if value is not None})
     with console_progress() as progress:
-        report = pretrain.run(out, steps=steps, resume=resume, seed=seed, progress=progress)
-    show(report, as_json)
+        checkpoint = run(settings, progress)
+    show(Written(checkpoint), as_json)
 
 
 @app.command()

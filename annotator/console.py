@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -76,6 +76,21 @@ def console_progress(stream: TextIO | None = None) -> Iterator[Progress]:
             bars.update(task, completed=done, total=total or None, description=text)
 
         yield advance
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The result of a command that is one file.
+
+    Attributes:
+        file: where it lies.
+    """
+
+    file: Path
+
+    def __str__(self) -> str:
+        """Where to look."""
+        return f"written: {self.file}"
 
 
 def show(report: Any, as_json: bool = False) -> None:

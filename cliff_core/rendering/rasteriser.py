@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numba import njit
 
@@ -121,6 +122,30 @@ class Canvas:
         """(H, W) float32 metres along the optical axis; infinite where nothing is."""
         with np.errstate(divide="ignore"):
             return np.float32(1.0) / self.inverse_depth
+
+    def over(self, background: np.ndarray) -> np.ndarray:
+        """Lay what is drawn over a picture of the same size, or of half, a third ... of it for smooth outlines.
+
+        Args:
+            background: (h, w, 3) uint8; the canvas is the same whole number of times as wide and as high.
+
+        Returns:
+            (h, w, 3) uint8, a new picture.
+
+        Raises:
+            GeometryError: the sizes do not fit.
+        """
+        (height, width), (low, narrow) = self.label.shape, background.shape[:2]
+        times = height // low if low else 0
+        if times < 1 or (low * times, narrow * times) != (height, width):
+            raise GeometryError(f"a canvas of {width} x {height} px does not go over a picture of {narrow} x {low} px")
+        if times == 1:
+            return np.where(self.mask[..., None], self.rgb, background)
+        # The canvas is black where nothing is drawn, so its mean over a block is colour times coverage already.
+        colour = cv2.resize(self.rgb, (narrow, low), interpolation=cv2.INTER_AREA)
+        coverage = cv2.resize(self.mask.view(np.uint8) * np.uint8(255), (narrow, low), interpolation=cv2.INTER_AREA)
+        free = cv2.merge([255 - coverage] * 3)
+        return cv2.add(colour, cv2.multiply(background, free, scale=1 / 255))
 
     def clear(self):
         """Empty the canvas for the next picture; cheaper than a new one, since only what was drawn on is wiped."""

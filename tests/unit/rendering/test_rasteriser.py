@@ -200,3 +200,18 @@ def test_wrong_input_is_refused_in_words():
         Viewport(0.0, (0, 0), (10, 10))
     with pytest.raises(GeometryError, match="no pixels"):
         Viewport(100.0, (0, 0), (0, 10))
+
+
+def test_a_finer_canvas_is_laid_over_a_picture_with_smooth_outlines():
+    vertices, faces = sphere((0, 0, 3))
+    background = np.full((240, 320, 3), 100, np.uint8)
+    canvas = Canvas(Viewport(300, (160, 120), (320, 240)).scaled(4))
+    canvas.draw(vertices, faces, white(vertices))
+    picture = canvas.over(background)
+    coverage = canvas.mask.reshape(240, 4, 320, 4).mean(axis=(1, 3))
+    assert np.abs(picture[..., 0] - (100 + 155 * coverage)).max() <= 1.5
+    same_size = Canvas(Viewport(300, (160, 120), (320, 240)))
+    same_size.draw(vertices, faces, white(vertices))
+    assert np.array_equal(np.unique(same_size.over(background)), [100, 255])
+    with pytest.raises(GeometryError, match="does not go over"):
+        canvas.over(background[:100])

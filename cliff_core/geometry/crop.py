@@ -84,7 +84,7 @@ def whole_photo_frame(image_size_px, spec: CropSpec) -> tuple[np.ndarray, float]
     return centre, float(max(height, width * spec.height_px / spec.width_px))
 
 
-def crop_corners(centre_px: np.ndarray, box_height_px: np.ndarray, spec: CropSpec) -> np.ndarray:
+def crop_corners(centre_px: np.ndarray, box_height_px: np.ndarray | float, spec: CropSpec) -> np.ndarray:
     """(N, 4) int64 left, top, right, bottom of the crops, snapped to whole pixels (halves to even, as Python).
 
     Simply `centre -+ half the size`, but by the official detour: the affine photo -> crop is formed and inverted at

@@ -1,0 +1,66 @@
+import json
+
+import numpy as np
+import pytest
+
+from cliff_core.body import load_body
+from cliff_core.errors import FormatError
+from cliff_core.formats import FORMATS, read, write
+from cliff_core.records import Box, Camera, Estimate, Keypoints, PhotoPerson, SmplParams
+
+
+def people():
+    keypoints = Keypoints.uniform("coco17", np.full((17, 2), 40.0), np.full(17, 2))
+    return [PhotoPerson("a.jpg", (640, 480), Box(10, 20, 110, 220), keypoints, annotation_id=3)]
+
+
+def estimates():
+    params = SmplParams(np.zeros((24, 3)), np.zeros(10), np.array([0.0, 0, 5]))
+    return [Estimate(Box(10, 20, 110, 220), params, Camera.guess((640, 480)), np.array([1.0, 0, 0]))]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_is_written_is_recognised_by_content_alone(tmp_path, name):
+    path = tmp_path / "file.of.any.name"
+    write(name, path, people(), estimates(), load_body())
+
+    annotations = read(path)
+
+    assert [person.image_name for person in annotations.people] == ["a.jpg"]
+    assert [params is not None for params in annotations.params] == [name == "cliff-gt"]
+    assert annotations.report.read == 1
+    assert read(path, name).report.read == 1
+
+
+def test_a_file_of_no_known_format_is_refused_with_the_formats_there_are(tmp_path):
+    for content in (b"", b"plain text", b"\x00\x01\x02", json.dumps({"version": 1.3, "people": []}).encode()):
+        (tmp_path / "some.bin").write_bytes(content)
+        with pytest.raises(FormatError, match=r"some\.bin: of none of the known formats \(coco, cliff-gt\)"):
+            read(tmp_path / "some.bin")
+
+
+def test_broken_json_is_reported_as_such(tmp_path):
+    (tmp_path / "some.json").write_text('{"images": [')
+
+    with pytest.raises(FormatError, match="not valid JSON"):
+        read(tmp_path / "some.json")
+
+
+def test_an_unknown_format_is_refused_with_the_formats_there_are(tmp_path):
+    with pytest.raises(FormatError, match="no format 'xml'; known are coco, cliff-gt"):
+        write("xml", tmp_path / "o.xml", [])
+    (tmp_path / "o.xml").write_text("<xml/>")
+    with pytest.raises(FormatError, match="no format 'xml'"):
+        read(tmp_path / "o.xml", "xml")
+
+
+def test_a_format_of_bodies_needs_bodies(tmp_path):
+    with pytest.raises(FormatError, match="holds bodies; none were given"):
+        write("cliff-gt", tmp_path / "o.npz", people())
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "taken").write_text("a file, not a folder")
+
+    with pytest.raises(FormatError, match=r"o\.json: cannot be written"):
+        write("coco", tmp_path / "taken" / "o.json", people())

@@ -1,0 +1,59 @@
+"""Many independent pieces of work, one after the other per core, with results in order and memory that stays flat."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
+
+
+def available_cores() -> int:
+    """Cores that this process may use; a container often grants fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def map_in_order(work: Callable[[Piece], Result], pieces: Iterable[Piece], workers: int) -> Iterator[Result]:
+    """Results of `work` for each piece, in the order of the pieces.
+
+    Threads suit work that is mostly inside NumPy, torch, OpenCV or onnxruntime, which let other threads run meanwhile.
+    Pieces are taken only as results are asked for: never more than one per worker and one more are under way, however
+    many there are.
+
+    Args:
+        work: called in a worker thread; what it raises is raised here.
+        pieces: as many as there are.
+        workers: number of threads.
+    """
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="stream") as pool:
+        try:
+            for piece in pieces:
+                waiting.append(pool.submit(work, piece))
+                if len(waiting) > workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """So many threads for each torch operation inside the block: one, where the pieces themselves are spread."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

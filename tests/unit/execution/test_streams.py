@@ -1,0 +1,57 @@
+"""Streams of work: order, bounded memory, errors, and nothing left running."""
+
+import threading
+import time
+
+import pytest
+
+from cliff_core.execution.streams import available_cores, map_in_order, torch_threads
+
+
+def test_results_come_in_the_order_of_the_pieces_whoever_is_faster():
+    def slow_at_first(number):
+        time.sleep(0.03 if number == 0 else 0.001)
+        return number * 10
+
+    assert list(map_in_order(slow_at_first, range(20), workers=4)) == [number * 10 for number in range(20)]
+
+
+def test_only_so_many_pieces_are_taken_as_results_are_asked_for():
+    taken = []
+
+    def pieces():
+        for number in range(1000):
+            taken.append(number)
+            yield number
+
+    results = map_in_order(lambda number: number, pieces(), workers=2)
+    assert [next(results), next(results)] == [0, 1]
+    assert len(taken) <= 5
+    results.close()
+
+
+def test_workers_run_at_the_same_time():
+    meeting = threading.Barrier(2, timeout=10)
+    assert list(map_in_order(lambda _: meeting.wait() >= 0, range(4), workers=2)) == [True] * 4
+
+
+def test_an_error_of_a_piece_reaches_the_caller_and_stops_the_stream():
+    def fails_at_three(number):
+        if number == 3:
+            raise ValueError("piece 3")
+        return number
+
+    results = map_in_order(fails_at_three, range(100), workers=2)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="piece 3"):
+        list(results)
+
+
+def test_torch_threads_are_as_before_after_the_block():
+    import torch
+
+    before = torch.get_num_threads()
+    with torch_threads(1):
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before
+    assert available_cores() >= 1

@@ -77,12 +77,12 @@ class Raster(NamedTuple):
     Attributes:
         rgb: (H, W, 3) uint8; black where nothing is.
         depth: (H, W) float32 metres along the optical axis; infinite where nothing is.
-        index: (H, W) int16 which body is in front, in order of drawing; -1 where nothing is.
+        body: (H, W) int16 which body is in front, in order of drawing; -1 where nothing is.
     """
 
     rgb: np.ndarray
     depth: np.ndarray
-    index: np.ndarray
+    body: np.ndarray
 
 
 class Canvas:

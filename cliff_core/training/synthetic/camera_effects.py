@@ -86,7 +86,8 @@ def _surface(rng, backgrounds, width, height):
     else:
         colour = skin_colour(rng) if rng.random() < 0.4 else cloth_colour(rng)
         surface = np.broadcast_to(colour, (height, width, 3)).astype(np.float32)
-    shade = np.linspace(*rng.uniform(0.5, 1.15, 2), width, dtype=np.float32)[:, None]
+    left, right = rng.uniform(0.5, 1.15, 2).tolist()
+    shade = np.linspace(left, right, width, dtype=np.float32)[:, None]
     return np.clip(surface * shade, 0, 255).astype(np.uint8)
 
 

@@ -32,21 +32,21 @@ def test_a_sphere_has_the_area_and_depth_that_geometry_says():
     vertices, faces = sphere((0, 0, 3), radius=0.5)
     raster = rasterise(vertices, faces, white(vertices), (600, 320, 240), (640, 480))
     silhouette_radius_px = 600 * 0.5 / np.sqrt(3**2 - 0.5**2)
-    assert (raster.index == 0).sum() == pytest.approx(np.pi * silhouette_radius_px**2, rel=0.003)
+    assert (raster.body == 0).sum() == pytest.approx(np.pi * silhouette_radius_px**2, rel=0.003)
     assert raster.depth.min() == pytest.approx(2.5, abs=1e-3)
     # The pixel at column 379, row 239 looks along a ray that meets the sphere at a known depth.
     ray = np.array([(379.5 - 320) / 600, (239.5 - 240) / 600, 1.0])
     a, b, c = ray @ ray, -2 * ray[2] * 3, 9 - 0.25
     assert raster.depth[239, 379] == pytest.approx((-b - np.sqrt(b * b - 4 * a * c)) / (2 * a), abs=1e-3)
     assert np.isinf(raster.depth[0, 0])
-    assert raster.index[0, 0] == -1
+    assert raster.body[0, 0] == -1
     assert not raster.rgb[0, 0].any()
 
 
 def test_every_pixel_whose_centre_lies_in_a_rectangle_is_drawn_and_no_other():
     vertices, faces = rectangle(-0.5, -0.25, 0.5, 0.25, 2.0)
     raster = rasterise(vertices, faces, white(vertices), (100, 40.25, 30.25), (80, 60))
-    rows, columns = np.nonzero(raster.index == 0)
+    rows, columns = np.nonzero(raster.body == 0)
     # x from 15.25 to 65.25 px, y from 17.75 to 42.75 px: centres 15.5 to 64.5 and 18.5 to 42.5.
     assert (columns.min(), columns.max(), rows.min(), rows.max()) == (15, 64, 18, 42)
     assert len(rows) == 50 * 25
@@ -54,7 +54,7 @@ def test_every_pixel_whose_centre_lies_in_a_rectangle_is_drawn_and_no_other():
 
 def test_closed_meshes_have_no_holes():
     vertices, faces = sphere((0.2, -0.1, 2.0), subdivisions=4)
-    mask = rasterise(vertices, faces, white(vertices), (700, 256, 256), (512, 512)).index == 0
+    mask = rasterise(vertices, faces, white(vertices), (700, 256, 256), (512, 512)).body == 0
     runs = np.abs(np.diff(mask.astype(int), axis=1)).sum(axis=1)
     assert runs.max() <= 2  # a convex outline is entered and left once per row
 
@@ -102,9 +102,9 @@ def test_a_window_equals_that_part_of_the_full_picture():
     camera, size = (600, 300, 200), (640, 480)
     full = rasterise(vertices, faces, colours, camera, size)
     part = rasterise(vertices, faces, colours, camera, size, window=(260, 130, 200, 220, 1.0))
-    assert np.array_equal(part.index, full.index[130:350, 260:460])
+    assert np.array_equal(part.body, full.body[130:350, 260:460])
     assert np.abs(part.rgb.astype(int) - full.rgb[130:350, 260:460]).max() <= 1
-    seen = part.index == 0
+    seen = part.body == 0
     np.testing.assert_allclose(part.depth[seen], full.depth[130:350, 260:460][seen], rtol=1e-5)
 
 
@@ -113,9 +113,9 @@ def test_a_scaled_window_is_the_same_view_with_more_pixels():
     camera, size = (600, 300, 200), (640, 480)
     full = rasterise(vertices, faces, white(vertices), camera, size)
     fine = rasterise(vertices, faces, white(vertices), camera, size, window=(260, 130, 200, 220, 4.0))
-    assert fine.index.shape == (880, 800)
-    covered = (fine.index == 0).reshape(220, 4, 200, 4).mean(axis=(1, 3))
-    inside = full.index[130:350, 260:460] == 0
+    assert fine.body.shape == (880, 800)
+    covered = (fine.body == 0).reshape(220, 4, 200, 4).mean(axis=(1, 3))
+    inside = full.body[130:350, 260:460] == 0
     assert inside[covered == 1].all()
     assert not inside[covered == 0].any()
 
@@ -134,33 +134,33 @@ def test_points_behind_the_camera_are_cut_off_not_mirrored():
     corners = np.array([[-1, 1, -4], [1, 1, -4], [1, 1, 6], [-1, 1, 6]], float)  # a floor that runs under the camera
     faces = np.array([[0, 2, 1], [0, 3, 2]])
     raster = rasterise(corners, faces, white(corners), (100, 100, 50), (200, 100), cull=False)
-    rows, _ = np.nonzero(raster.index == 0)
+    rows, _ = np.nonzero(raster.body == 0)
     assert rows.min() == 67  # y = 1 m at z = 6 m: 50 + 100 / 6 = 66.7 px
     expected_depth = 100 / (np.arange(67, 100) + 0.5 - 50)
     # Two metres wide at every depth, up to one pixel.
-    np.testing.assert_allclose((raster.index[67:] == 0).sum(axis=1), 200 / expected_depth, atol=1.0)
+    np.testing.assert_allclose((raster.body[67:] == 0).sum(axis=1), 200 / expected_depth, atol=1.0)
     np.testing.assert_allclose(raster.depth[67:, 100], expected_depth, rtol=1e-4)
 
 
 def test_meshes_behind_the_camera_and_broken_vertices_draw_nothing():
     behind, faces = sphere((0, 0, -3))
-    assert (rasterise(behind, faces, white(behind), (600, 320, 240), (640, 480)).index == -1).all()
+    assert (rasterise(behind, faces, white(behind), (600, 320, 240), (640, 480)).body == -1).all()
     broken = np.full((4, 3), np.nan)
     raster = rasterise(broken, np.array([[0, 1, 2], [0, 2, 3]]), np.zeros((4, 3)), (600, 320, 240), (640, 480))
-    assert (raster.index == -1).all()
+    assert (raster.body == -1).all()
     # One broken vertex takes only its own triangles with it.
     vertices, faces = sphere((0, 0, 3))
-    whole = (rasterise(vertices, faces, white(vertices), (600, 320, 240), (640, 480)).index == 0).sum()
+    whole = (rasterise(vertices, faces, white(vertices), (600, 320, 240), (640, 480)).body == 0).sum()
     vertices[np.argmin(vertices[:, 2])] = np.inf
-    dented = (rasterise(vertices, faces, white(vertices), (600, 320, 240), (640, 480)).index == 0).sum()
+    dented = (rasterise(vertices, faces, white(vertices), (600, 320, 240), (640, 480)).body == 0).sum()
     assert whole * 0.99 < dented <= whole
 
 
 def test_faces_that_look_away_are_culled():
     vertices, faces = rectangle(-1, -1, 1, 1, 3, towards_camera=False)
-    assert (rasterise(vertices, faces, white(vertices), (50, 50, 50), (100, 100)).index == -1).all()
+    assert (rasterise(vertices, faces, white(vertices), (50, 50, 50), (100, 100)).body == -1).all()
     raster = rasterise(vertices, faces, white(vertices), (50, 50, 50), (100, 100), cull=False)
-    assert (raster.index == 0).any()
+    assert (raster.body == 0).any()
 
 
 def test_normals_of_a_sphere_point_outwards():

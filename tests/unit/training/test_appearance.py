@@ -68,7 +68,7 @@ def test_clothes_are_colours_and_cloth_stands_off_the_skin_by_centimetres_at_mos
         assert outfit.vertex_rgb.min() >= 0
         assert outfit.vertex_rgb.max() <= 255
         assert np.isfinite(outfit.vertex_rgb).all()
-        assert 0 <= outfit.thickness_m.min()
+        assert outfit.thickness_m.min() >= 0
         assert outfit.thickness_m.max() < 0.06
 
 

@@ -7,9 +7,11 @@ this is, and where to get the right one. For that the pickle is read as a list o
 
 from __future__ import annotations
 
+import codecs
 import io
 import pickle
 import pickletools
+import warnings
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -107,7 +109,8 @@ def read_checkpoint(path: Path, explain_names: Callable[[Iterable[str]], str | N
     elif not start.startswith(b"\x80"):
         raise CheckpointError(f"{path}: not a PyTorch checkpoint but {_kind(start)}. {_GET_IT}")
     try:
-        with torch.serialization.safe_globals(_NUMBERS):
+        with torch.serialization.safe_globals(_NUMBERS), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's remarks on odd files; a person reads one sentence instead
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises a dozen kinds for bad files; each becomes one sentence
         raise _refusal(path, start, error, explain_names) from None
@@ -207,7 +210,9 @@ def _kind(start: bytes) -> str:
         if start.lstrip().startswith(magic):
             return name
     try:
-        start.decode("ascii")
+        text = codecs.getincrementaldecoder("utf-8")().decode(start)  # which may end within a letter
     except UnicodeDecodeError:
         return "some other binary file"
-    return "a text file"
+    return (
+        "a text file" if all(letter.isprintable() or letter.isspace() for letter in text) else "some other binary file"
+    )

@@ -129,8 +129,8 @@ def _check(weights: dict[str, Tensor], expected: dict[str, Tensor], model: str, 
         plain = value.layout == torch.strided and value.device.type == "cpu" and not value.is_quantized
         if not plain or value.is_floating_point() != expected[name].is_floating_point():
             raise CheckpointError(
-                f"{path}: {name} is stored as {value.dtype} {value.layout} on {value.device}, not as plain floating point "
-                "numbers. Save the weights unquantised"
+                f"{path}: {name} is stored as {value.dtype} {value.layout} on {value.device}, not as plain "
+                "floating point numbers. Save the weights unquantised"
             )
         if not torch.isfinite(value).all():
             raise CheckpointError(

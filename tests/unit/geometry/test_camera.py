@@ -104,10 +104,10 @@ def test_a_body_that_is_not_in_front_has_no_crop_camera(depth):
         crop_camera([[0, 0, depth]], [[5, 5]], [10], [100], [[10, 10]])
 
 
-def test_the_window_can_use_cameras_and_crops_without_torch():
+def test_the_window_can_use_cameras_and_crops_without_torch(repository):
     program = (
         "import sys; from cliff_core.geometry import camera, crop, rotations;"
         "camera.full_frame_translation([[1, 0, 0]], [[5, 5]], [9], [100], [[10, 10]]);"
         "sys.exit('torch' in sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", program], check=False, cwd=repository).returncode == 0

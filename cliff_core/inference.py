@@ -1,0 +1,176 @@
+"""From a photo and boxes to bodies in its camera: crops, CLIFF, and the way back into the full frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from cliff_core.body import Body
+from cliff_core.geometry.camera import full_frame_translation
+from cliff_core.geometry.crop import bbox_info, crop_frame, crop_image, normalise
+from cliff_core.geometry.crop_units import to_crop_units
+from cliff_core.geometry.rotations import rotmat_to_rotvec
+from cliff_core.records import Box, Camera, Estimate, Keypoints, SmplParams
+from cliff_core.skeletons import JOINT_SETS, shared_points
+
+_BATCH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Crops:
+    """N people cut out for one network; all that the regressor needs once the features are known.
+
+    Attributes:
+        boxes: N person boxes.
+        cameras: N cameras, that of each person's photo.
+        keypoints: N 2D observations, or `None` where there are none.
+        centre_px: (N, 2) and box_height_px: (N,) crop frames.
+        bbox_info: (N, 3) float32.
+        points: (N, K, 3) float32 x, y in crop units and confidence, in `JOINT_SET`; 0 where missing.
+        features: (N, F) float32 trunk features.
+    """
+
+    boxes: tuple[Box, ...]
+    cameras: tuple[Camera, ...]
+    keypoints: tuple[Keypoints | None, ...]
+    centre_px: np.ndarray
+    box_height_px: np.ndarray
+    bbox_info: torch.Tensor
+    points: torch.Tensor
+    features: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    @classmethod
+    def join(cls, parts: Sequence[Crops]) -> Crops:
+        """People of several photos as one batch."""
+
+        def joined(name):
+            values = [getattr(part, name) for part in parts]
+            if isinstance(values[0], tuple):
+                return sum(values, ())
+            return torch.cat(values) if isinstance(values[0], torch.Tensor) else np.concatenate(values)
+
+        return cls(*(joined(name) for name in cls.__slots__))
+
+    def with_keypoints(self, keypoints: Sequence[Keypoints | None]) -> Crops:
+        """The same people with other 2D points; boxes, cameras and features stay."""
+        points = crop_points(keypoints, self.centre_px, self.box_height_px)
+        return replace(self, keypoints=tuple(keypoints), points=points)
+
+
+JOINT_SET = "coco23"
+"""The points that networks take and fine-tuning supervises; others are mapped to it by name (`shared_points`)."""
+
+
+def crop_points(keypoints: Sequence[Keypoints | None], centre_px, box_height_px) -> torch.Tensor:
+    """(N, K, 3) float32 x, y in crop units and confidence in `JOINT_SET`; zeros where a point is missing."""
+    count = len(JOINT_SETS[JOINT_SET])
+    pixels, confidence = np.zeros((len(keypoints), count, 2)), np.zeros((len(keypoints), count, 1))
+    for row, person in enumerate(keypoints):
+        if person is not None:
+            theirs, ours = shared_points(person.joint_set, JOINT_SET)
+            pixels[row, ours] = person.points_px[theirs]
+            confidence[row, ours, 0] = (person.confidence * (person.visibility > 0))[theirs]
+    marked = confidence > 0
+    points = np.where(marked, to_crop_units(pixels, centre_px, box_height_px), 0.0)
+    return torch.from_numpy(np.concatenate([points, confidence], -1).astype(np.float32))
+
+
+class Predictor:
+    """Predicts SMPL bodies for the boxes of a photo.
+
+    Args:
+        model: from `load_cliff`.
+        body: from `load_body`; the body that the model's pose and shape are for.
+    """
+
+    def __init__(self, model: torch.nn.Module, body: Body):
+        self.model = model.eval()
+        self.body = body
+
+    def predict(
+        self,
+        image_rgb: np.ndarray,
+        boxes: Sequence[Box],
+        keypoints: Sequence[Keypoints | None] | None = None,
+        camera: Camera | None = None,
+    ) -> list[Estimate]:
+        """Bodies for all boxes of one photo.
+
+        Args:
+            image_rgb: (H, W, 3) uint8, upright.
+            boxes: one for each person.
+            keypoints: their 2D points; used by models that take them (the open CLIFF).
+            camera: of the photo; CLIFF's guess by default.
+
+        Returns:
+            One estimate per box, in order.
+        """
+        return self.estimates(self.crops(image_rgb, boxes, keypoints, camera)) if boxes else []
+
+    @torch.inference_mode()
+    def crops(self, image_rgb, boxes, keypoints=None, camera=None) -> Crops:
+        """Cut out people and compute their features: the slow part, which fine-tuning does once."""
+        spec = self.model.crop_spec
+        camera = camera or Camera.guess((image_rgb.shape[1], image_rgb.shape[0]))
+        keypoints = tuple(keypoints) if keypoints is not None else (None,) * len(boxes)
+        centre, height = crop_frame(np.stack([box.xyxy for box in boxes]), spec)
+        features = []
+        for start in range(0, len(boxes), _BATCH):
+            rows = range(start, min(start + _BATCH, len(boxes)))
+            patches = np.stack([crop_image(image_rgb, centre[i], height[i], spec) for i in rows])
+            features.append(self.model.encode(torch.from_numpy(normalise(patches, spec))))
+        # the networks know a camera whose axis goes through the photo's middle: move the box, not the axis
+        size = np.array(camera.image_size_px, dtype=np.float64)
+        seen_from_axis = centre - camera.centre_px + size / 2
+        focal = np.full(len(boxes), camera.focal_length_px)
+        info = bbox_info(seen_from_axis, height, focal, np.broadcast_to(size, (len(boxes), 2)))
+        return Crops(
+            tuple(boxes),
+            (camera,) * len(boxes),
+            keypoints,
+            centre,
+            height,
+            torch.from_numpy(info.astype(np.float32)),
+            crop_points(keypoints, centre, height),
+            torch.cat(features),
+        )
+
+    @torch.inference_mode()
+    def estimates(self, crops: Crops) -> list[Estimate]:
+        """Bodies in their photos' cameras."""
+        rotmat, betas, cam_crop = regress(self.model, crops.features, crops.bbox_info, crops.points)
+        cam_crop = cam_crop.double().numpy()
+        transl = full_frame_translation(
+            cam_crop,
+            crops.centre_px,
+            crops.box_height_px,
+            np.array([camera.focal_length_px for camera in crops.cameras]),
+            np.array([camera.image_size_px for camera in crops.cameras]),
+            np.array([camera.centre_px for camera in crops.cameras]),
+        )
+        rotvec = rotmat_to_rotvec(rotmat.double().numpy())
+        betas = betas.double().numpy()
+        return [
+            Estimate(
+                crops.boxes[i],
+                SmplParams(rotvec[i], betas[i], transl[i], self.body.gender),
+                crops.cameras[i],
+                cam_crop[i],
+                crops.keypoints[i],
+                self.model.name,
+            )
+            for i in range(len(crops))
+        ]
+
+
+def regress(model, features, bbox_info, points):
+    """Rotations, betas and crop cameras from a model's regressor, giving it the points if it takes them."""
+    if getattr(model, "takes_keypoints", False):
+        return model.regress(features, bbox_info, points)
+    return model.regress(features, bbox_info)

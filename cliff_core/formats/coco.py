@@ -5,6 +5,9 @@ width, height) and `categories` (names of the keypoints). v is 0 not labelled, 1
 joint set of `skeletons` is read whose names the person category lists, as many tools write such files for other sets;
 written is COCO-17.
 
+COCO has no place for a camera. An image entry may carry `focal_length_px` beside COCO's own keys (other readers ignore
+it): the focal length in pixels of the upright photo, with the principal point in the middle of the photo.
+
 Coordinates go in and out unchanged. COCO does not say whether a pixel's middle is at .0 or .5, and labels are no finer.
 """
 
@@ -20,7 +23,7 @@ import numpy as np
 
 from cliff_core.errors import FormatError
 from cliff_core.formats.files import Annotations, ReadReport, SourceFile, relative_name, write_atomically
-from cliff_core.records import Box, Estimate, Keypoints, PhotoPerson, Provenance
+from cliff_core.records import Box, Camera, Estimate, Keypoints, PhotoPerson, Provenance
 from cliff_core.skeletons import COCO17, JOINT_SETS, shared_points
 
 _LARGEST = 1e9  # pixels; beyond it nobody meant a photo
@@ -66,14 +69,16 @@ def write_coco(path: str | Path, people: Sequence[PhotoPerson]) -> None:
     """Write people as COCO person keypoints, COCO-17.
 
     Points of other joint sets are written where they mean the same place. `area` is the file's own where the person
-    came with one, else that of the box. Ids are kept where they are unique.
+    came with one, else that of the box. Ids are kept where they are unique. The focal length of a known camera goes
+    into the photo's entry as `focal_length_px`, unless its principal point is not in the middle of the photo.
 
     Args:
         path: of the JSON; replaced only when the new one is complete.
         people: with points or without.
 
     Raises:
-        FormatError: one photo with two sizes, `extra` that JSON cannot hold, or a place that cannot be written.
+        FormatError: one photo with two sizes or cameras, `extra` that JSON cannot hold, or a place that cannot be
+            written.
     """
     path = Path(path)
     images: dict[str, dict] = {}
@@ -88,6 +93,13 @@ def write_coco(path: str | Path, people: Sequence[PhotoPerson]) -> None:
                 f"{path}: {person.image_name} is {known['width']} x {known['height']} pixels for one person and "
                 f"{width} x {height} for another; read the photo's size again"
             )
+        if person.camera is not None and person.camera.principal_point_px is None:
+            focal = float(person.camera.focal_length_px)
+            if known.setdefault("focal_length_px", focal) != focal:
+                raise FormatError(
+                    f"{path}: the people of {person.image_name} have different cameras (focal lengths "
+                    f"{known['focal_length_px']:g} and {focal:g}); give all of them the same"
+                )
         annotations.append(_annotation(person, annotation_id, known["id"]))
     category = {
         "id": 1,
@@ -144,6 +156,7 @@ def _unique_ids(wanted: list[int]) -> list[int]:
 class _Image:
     name: str
     size_px: tuple[int, int]
+    camera: Camera | None
 
 
 class _Reader:
@@ -207,6 +220,7 @@ class _Reader:
             image_size_px=image.size_px,
             box=Box(x, y, x + width, y + height, source=Provenance.IMPORTED),
             keypoints=keypoints,
+            camera=image.camera,
             annotation_id=entry["id"],
             extra={key: value for key, value in entry.items() if key not in _OURS},
         )
@@ -260,7 +274,16 @@ class _Reader:
         width, height = entry.get("width"), entry.get("height")
         if not (_is_int(width) and _is_int(height) and width > 0 and height > 0):
             raise FormatError(f"{where} ({name}): width {width!r} and height {height!r} must be whole pixels")
-        return key, _Image(relative_name(name, where), (width, height))
+        return key, _Image(relative_name(name, where), (width, height), self._camera(entry, (width, height), where))
+
+    def _camera(self, entry: dict, size_px: tuple[int, int], where: str) -> Camera | None:
+        """The photo's camera where the entry says its focal length."""
+        if entry.get("focal_length_px") is None:
+            return None
+        (focal,) = _numbers([entry["focal_length_px"]], 1, f"{where}: focal_length_px")
+        if focal <= 0:
+            raise FormatError(f"{where}: focal_length_px is {focal:g}; it must be positive, or left out if unknown")
+        return Camera(focal, size_px)
 
     def _list_of(self, document: dict, key: str, optional: bool = False) -> list[dict]:
         entries = document.get(key, [] if optional else None)

@@ -5,7 +5,7 @@ import pytest
 
 from cliff_core.errors import FormatError
 from cliff_core.formats.coco import read_coco, write_coco
-from cliff_core.records import Box, Keypoints, PhotoPerson, Provenance
+from cliff_core.records import Box, Camera, Keypoints, PhotoPerson, Provenance
 from cliff_core.skeletons import COCO17, MPII16, SPIN24
 
 
@@ -279,3 +279,42 @@ def test_no_people_make_an_empty_file(tmp_path):
     write_coco(tmp_path / "o.json", [])
 
     assert read_coco(tmp_path / "o.json")[1].read == 0
+
+
+def test_a_photos_focal_length_is_its_peoples_camera_and_survives_writing(save, tmp_path):
+    content = document()
+    content["images"][0]["focal_length_px"] = 812.5
+
+    people, _ = read_coco(save(content))
+    write_coco(tmp_path / "again.json", people)
+    again, _ = read_coco(tmp_path / "again.json")
+
+    assert people[0].camera == Camera(812.5, (640, 480))
+    assert again[0].camera == Camera(812.5, (640, 480))
+
+
+def test_without_a_focal_length_the_camera_stays_unknown(save):
+    (person,), _ = read_coco(save(document()))
+
+    assert person.camera is None
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [(0, "focal_length_px is 0; it must be positive"), ("50mm", "focal_length_px holds '50mm', which is no number")],
+)
+def test_an_impossible_focal_length_is_refused(save, value, complaint):
+    content = document()
+    content["images"][0]["focal_length_px"] = value
+
+    with pytest.raises(FormatError, match=complaint):
+        read_coco(save(content))
+
+
+def test_one_photo_cannot_have_two_cameras(tmp_path):
+    people = [
+        PhotoPerson("a.jpg", (640, 480), Box(0, 0, 9, 9), camera=Camera(focal, (640, 480))) for focal in (500.0, 600.0)
+    ]
+
+    with pytest.raises(FormatError, match="a.jpg have different cameras"):
+        write_coco(tmp_path / "out.json", people)

@@ -141,7 +141,7 @@ class _Tuning:
         kept = self.points.clone()
         kept[withheld] = 0
         _, curve = self.tune(model, kept, self.settings.epochs, withheld, progress)
-        return curve, min(curve, key=lambda epoch: epoch.withheld).number
+        return curve, min((epoch.withheld, epoch.number) for epoch in curve if epoch.withheld is not None)[1]
 
     def tune(self, model, given, epochs, withheld, progress) -> tuple[nn.Module, list[Epoch]]:
         """Tune a copy for some epochs; with withheld points, stop when their error does not fall any more."""

@@ -208,7 +208,8 @@ class _Studio:
         scale = side / views.box_height_px[i]
         corner = views.centre_px[i] - views.box_height_px[i] / 2
         camera = Camera(float(views.focal_length_px[i]), tuple(views.image_size_px[i].astype(int).tolist()))
-        window = Viewport.of_camera(camera).window(*corner, *[views.box_height_px[i]] * 2, scale * _SUPERSAMPLING)
+        (x0, y0), height_px = corner, views.box_height_px[i]
+        window = Viewport.of_camera(camera).window(x0, y0, height_px, height_px, scale * _SUPERSAMPLING)
         canvas = Canvas(window)
         for vertices in cast:
             outfit = self.wardrobe.outfit(rng)

@@ -32,8 +32,11 @@ gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else ""
 print(gpu, torch.get_num_threads(), sep="|")
 """
 _PROBE_STILLS = """
-from cliff_core.rendering.stills import describe_renderer
-print(describe_renderer())
+import numpy as np
+from cliff_core.rendering.stills import render_still
+triangle = np.array([[0.0, 0.0, 2.0], [1.0, 0.0, 2.0], [0.0, 1.0, 2.0]])
+still = render_still(triangle, np.array([[0, 1, 2]]), size_px=(32, 48))
+print("an OpenGL driver draws them" if np.ptp(still) > 0 else "an OpenGL driver is there, but draws nothing")
 """
 _PROBE_SECONDS = 120
 _REINSTALL = "install the tested set again: `make setup`, or the pip lines in README.md"

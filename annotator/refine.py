@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 from cliff_core.body import Body
 from cliff_core.body.torch_body import TorchBody
@@ -16,6 +15,9 @@ from cliff_core.images import read_image
 from cliff_core.inference import Crops, Predictor
 from cliff_core.records import Estimate, PhotoPerson
 from cliff_core.training.finetune import Finetuned, FinetuneSettings, finetune
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Progress = Callable[[int, int, str], None]
 

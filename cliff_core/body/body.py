@@ -77,16 +77,17 @@ class Body:
     _derived: dict[str, tuple[np.ndarray, np.ndarray]] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self):
-        # One block, coordinates first: shape and pose offsets are then one matrix-vector product, and skinning runs
+        # One block, coefficients first: shape and pose offsets are then one vector-matrix product, and skinning runs
         # over contiguous rows of x, y and z. The public arrays are views of it, so that nothing is held twice.
-        blend = np.concatenate([self.shapedirs, self.posedirs], axis=2).transpose(1, 0, 2)
-        blend = _frozen(blend, np.float32, order="C")
+        blend = _frozen(
+            np.concatenate([self.shapedirs, self.posedirs], axis=2).transpose(2, 1, 0), np.float32, order="C"
+        )
         regressor = np.asarray(self.J_regressor, dtype=np.float64)
         labels = self.weights.argmax(axis=1) if self.part_labels is None else self.part_labels
         values = {
-            "_blend": blend,
-            "shapedirs": blend[:, :, :SHAPE_COUNT].transpose(1, 0, 2),
-            "posedirs": blend[:, :, SHAPE_COUNT:].transpose(1, 0, 2),
+            "_blend": blend.reshape(len(blend), -1),
+            "shapedirs": blend[:SHAPE_COUNT].transpose(2, 1, 0),
+            "posedirs": blend[SHAPE_COUNT:].transpose(2, 1, 0),
             "v_template": _frozen(self.v_template, np.float32),
             "J_regressor": _frozen(self.J_regressor, np.float32),
             "weights": _frozen(self.weights, np.float32),
@@ -147,7 +148,7 @@ class Body:
             joints, offsets = joints + transl, offsets + transl
         pose_feature = (pose_rotmat[1:] - np.eye(3)).reshape(-1)
         coefficients = np.concatenate([betas, pose_feature]).astype(np.float32)
-        rest = self._template_rows + self._blend @ coefficients  # (3, V)
+        rest = self._template_rows + (coefficients @ self._blend).reshape(3, -1)  # (3, V)
         bones = np.concatenate([rotations.transpose(1, 2, 0), offsets.T[:, None]], axis=1)  # (3, 4, 24)
         moved = bones.reshape(12, 24).astype(np.float32) @ self._weight_rows  # (12, V)
         vertices = np.empty((rest.shape[1], 3), dtype=np.float32)

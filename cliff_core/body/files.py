@@ -23,6 +23,7 @@ GENDERS = ("neutral", "male", "female")
 _FAMILY = {16: "MANO hand", 5: "FLAME head", 52: "SMPL-H", 55: "SMPL-X"}  # by number of joints
 _LARGEST_ARRAY_BYTES = 1 << 30
 _SUM_TOLERANCE = 0.02
+_LARGEST_VALUE = 1e6  # metres, or offsets per coefficient: far beyond any body
 _REQUIRED = ("v_template", "shapedirs", "J_regressor", "weights", "kintree_table", "f")
 _OPTIONAL = ("posedirs", "posedirs_q", "posedirs_scale", "gender", "name", "vertex_names", "vertex_ids", "part_labels")
 _WANTED = frozenset(_REQUIRED + _OPTIONAL)
@@ -33,7 +34,7 @@ def find_body_file(path: Path, gender: str) -> Path:
 
     Args:
         path: a file, or a folder with `SMPL_NEUTRAL.pkl`, `basicmodel_m_lbs_10_207_0_v1.1.0.pkl` and their like, in it
-            or in its `smpl` folder.
+            or in its `smpl` or `models` folder.
         gender: which one to take from a folder.
 
     Raises:
@@ -43,7 +44,7 @@ def find_body_file(path: Path, gender: str) -> Path:
         return path
     if not path.is_dir():
         raise BodyFileError(f"{path}: no such file or folder; give an SMPL .pkl or .npz file, or the folder it lies in")
-    folders = [path / "smpl", path / "SMPL", path / "models", path]
+    folders = [path / "smpl", path, path / "smpl" / "models", path / "models"]
     found = [file for folder in folders if folder.is_dir() for file in sorted(folder.iterdir())]
     bodies = [file for file in found if file.suffix.lower() in (".pkl", ".npz") and _named_gender(file)]
     for file in bodies:
@@ -83,9 +84,7 @@ def read_body(path: Path, gender: str = "neutral") -> Body:
     if "posedirs" not in arrays and not {"posedirs_q", "posedirs_scale"} <= arrays.keys():
         missing.append("posedirs")
     if missing:
-        raise BodyFileError(
-            f"{path}: no SMPL body, {', '.join(missing)} missing; give an official SMPL .pkl or .npz file"
-        )
+        raise BodyFileError(f"{path}: no SMPL body, {', '.join(missing)} missing; give an official SMPL file")
     shaped = _checked_arrays(path, arrays)
     said = str(arrays["gender"]) if "gender" in arrays else ""
     gender = said if said in GENDERS else _named_gender(path) or gender
@@ -162,20 +161,24 @@ def _checked_arrays(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, np.n
     if shapedirs.ndim != 3 or shapedirs.shape[:2] != (vertex_count, 3) or shapedirs.shape[2] < SHAPE_COUNT:
         raise BodyFileError(f"{path}: shapedirs has shape {shapedirs.shape}, SMPL's is ({vertex_count}, 3, 10 or more)")
     posedirs = _posedirs(path, arrays, vertex_count)
-    if faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype.kind not in "iu" or faces.max(initial=0) >= vertex_count:
+    if faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype.kind not in "iu" or not _all_below(faces, vertex_count):
         raise BodyFileError(f"{path}: f is no list of triangles of {vertex_count} vertices")
-    parents = arrays["kintree_table"][0].astype(np.int64)
-    if parents[1:].tolist() != SMPL_PARENTS[1:].tolist():
+    if arrays["kintree_table"][0, 1:].tolist() != SMPL_PARENTS[1:].tolist():
         raise BodyFileError(f"{path}: kintree_table joins the joints in another order than SMPL's")
     shaped = {"v_template": arrays["v_template"], "shapedirs": shapedirs[:, :, :SHAPE_COUNT], "posedirs": posedirs}
     shaped |= {"J_regressor": arrays["J_regressor"], "weights": arrays["weights"]}
     for key, array in shaped.items():
-        if array.dtype.kind not in "iuf" or not np.isfinite(array).all():
-            raise BodyFileError(f"{path}: {key} holds values that are no finite numbers")
+        if array.dtype.kind not in "iuf" or not np.abs(array).max(initial=0) < _LARGEST_VALUE:  # NaN is not below
+            raise BodyFileError(f"{path}: {key} holds values that no body has (not finite, or beyond a million)")
     for key, sums in (("weights", arrays["weights"].sum(axis=1)), ("J_regressor", arrays["J_regressor"].sum(axis=1))):
         if np.abs(sums - 1).max(initial=0) > _SUM_TOLERANCE:
             raise BodyFileError(f"{path}: rows of {key} sum to {sums.min():.3g}..{sums.max():.3g} instead of 1")
     return {key: array.astype(np.float32) for key, array in shaped.items()} | {"faces": faces.astype(np.int32)}
+
+
+def _all_below(indices: np.ndarray, count: int) -> bool:
+    """Whether integers are indices of `count` things."""
+    return not indices.size or (indices.min() >= 0 and indices.max() < count)
 
 
 def _posedirs(path: Path, arrays: dict[str, np.ndarray], vertex_count: int) -> np.ndarray:
@@ -202,7 +205,7 @@ def _check_own(path: Path, arrays: dict[str, np.ndarray], own: dict[str, np.ndar
         if rows.shape != (len(JOINT_SETS[name]), vertex_count) or not np.isfinite(rows).all():
             raise BodyFileError(f"{path}: regressor_{name} has shape {rows.shape} or values that are no numbers")
     names, ids = arrays.get("vertex_names"), arrays.get("vertex_ids")
-    if names is None or ids is None or names.shape != ids.shape or not (ids < vertex_count).all() or (ids < 0).any():
+    if names is None or ids is None or names.shape != ids.shape or not _all_below(ids, vertex_count):
         raise BodyFileError(f"{path}: vertex_names and vertex_ids do not name vertices of this mesh")
     labels = arrays.get("part_labels")
     if labels is not None and (labels.shape != (vertex_count,) or labels.min() < 0 or labels.max() > 23):
@@ -218,9 +221,7 @@ def _beside(path: Path, name: str, shape: tuple[int, int]) -> np.ndarray | None:
         try:
             rows = np.load(file, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
-            raise BodyFileError(
-                f"{file}: not a readable .npy file ({error}); download it again or remove it"
-            ) from error
+            raise BodyFileError(f"{file}: not a readable .npy file ({error}); replace or remove it") from error
         if rows.shape != shape or rows.dtype.kind != "f" or not np.isfinite(rows).all():
             raise BodyFileError(f"{file}: shape {rows.shape}, expected {shape}; it belongs to another body, remove it")
         return rows

@@ -82,7 +82,7 @@ def _sources(joint_set: str, name: str) -> list[tuple[str, str]]:
     found = [(joint_set, name)]
     for group in _SAME_PLACE:
         if f"{joint_set}.{name}" in group.split():
-            found += [tuple(place.split(".")) for place in group.split()]
+            found += [(source, place) for source, place in (entry.split(".") for entry in group.split())]
     if name in ("left_hip", "right_hip"):  # detectors' hips and annotators' hips differ by centimetres
         order = ("coco23", "lsp14", "spin24", "h36m17") if joint_set in _DETECTED else ("lsp14", "spin24", "h36m17")
         found += [(source, name) for source in order]

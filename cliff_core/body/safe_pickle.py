@@ -10,12 +10,27 @@ from __future__ import annotations
 
 import io
 import pickle
+import struct
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
 from cliff_core.errors import BodyFileError
 
+# What a damaged pickle raises on its way; all of it means the same to a person.
+_DAMAGED = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 _NUMBER_KINDS = frozenset("biufSU")  # bool, integers, floats, text; no objects, no records
 _LARGEST_ARRAY_ITEMS = 1 << 27
 _DEEPEST_SELECTION = 8
@@ -135,7 +150,8 @@ class _ChumpySelection(_Noted):
 
     def resolve(self) -> np.ndarray:
         """The selected entries in their shape."""
-        source, depth = self, 0
+        source: object = self
+        depth = 0
         while isinstance(source, _ChumpySelection):
             source, depth = source._parts.get("a"), depth + 1
             if depth > _DEEPEST_SELECTION:
@@ -159,7 +175,7 @@ class _Sparse(_Noted):
 
     def resolve(self) -> np.ndarray:
         """The dense matrix."""
-        shape = self._parts.get("_shape", self._parts.get("shape"))
+        shape = self._parts.get("_shape", self._parts.get("shape", ()))
         data, indices, starts = (self.array(name) for name in ("data", "indices", "indptr"))
         try:
             rows, columns = (int(side) for side in shape)
@@ -231,21 +247,40 @@ _STAND_INS = {
     **{(f"numpy.{core}.multiarray", "_reconstruct"): _Call(_new) for core in ("core", "_core")},
     **{(f"numpy.{core}.multiarray", "scalar"): _Call(_NotedArray.from_scalar) for core in ("core", "_core")},
     **{(f"numpy.{core}.numeric", "_frombuffer"): _Call(_NotedArray.from_buffer) for core in ("core", "_core")},
-    **{(f"scipy.sparse{module}", "csc_matrix"): _Sparse for module in ("", ".csc", "._csc")},
-    **{(f"scipy.sparse{module}", "csr_matrix"): _SparseRows for module in ("", ".csr", "._csr")},
+    **{(f"scipy.sparse{at}", f"csc_{kind}"): _Sparse for at in ("", ".csc", "._csc") for kind in ("matrix", "array")},
+    **{
+        (f"scipy.sparse{at}", f"csr_{kind}"): _SparseRows
+        for at in ("", ".csr", "._csr")
+        for kind in ("matrix", "array")
+    },
     **{(builtins, "object"): object for builtins in ("builtins", "__builtin__")},
     **{(builtins, "set"): set for builtins in ("builtins", "__builtin__")},
 }
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    """Finds stand-ins only; refuses every other name."""
+class _ArrayUnpickler(pickle._Unpickler):
+    """Finds stand-ins only; refuses every other name.
+
+    The implementation in Python, because the one in C reserves gigabytes when a five-byte instruction asks for a high
+    memo number. SMPL's files are a few hundred instructions, so it costs nothing.
+    """
+
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+    read: Callable[[int], bytes]  # set by `load`
+    append: Callable[[Any], None]
 
     def find_class(self, module, name):
         try:
             return _STAND_INS[module, name]
         except KeyError:
             raise _Refused(f"{module}.{name}") from None
+
+    def _read_bytearray(self):
+        """As inherited, but reserves what the file has instead of what it claims to have."""
+        (size,) = struct.unpack("<Q", self.read(8))
+        self.append(bytearray(self.read(size)))
+
+    dispatch[pickle.BYTEARRAY8[0]] = _read_bytearray
 
 
 def _resolve(value) -> np.ndarray:
@@ -294,5 +329,5 @@ def read_arrays(path: Path, wanted: frozenset[str]) -> dict[str, np.ndarray]:
         raise BodyFileError(
             f"{path}: not a readable pickle after {len(content):,} bytes ({error}); copy or download it again"
         ) from error
-    except (MemoryError, RecursionError, OverflowError, ValueError, TypeError, LookupError, AttributeError) as error:
+    except _DAMAGED as error:
         raise BodyFileError(f"{path}: a damaged pickle ({type(error).__name__}: {error}); download it again") from error

@@ -170,12 +170,12 @@ class TorchBody(nn.Module):
 
     def _vertices(self, coefficients, rotations, offsets) -> torch.Tensor:
         bones = torch.cat([rotations, offsets[..., None]], dim=-1).permute(0, 2, 3, 1)  # (B, 3, 4, 24)
+        rest = torch.addmm(self.mesh_template, coefficients, self.mesh_offsets).view(len(coefficients), 3, -1)
         chunks = []
-        for some_bones, some in zip(bones.split(_MESH_CHUNK), coefficients.split(_MESH_CHUNK), strict=True):
-            rest = torch.addmm(self.mesh_template, some, self.mesh_offsets).view(len(some), 1, 3, -1)
-            moved = (some_bones.reshape(-1, 24) @ self.mesh_weights).view(len(some), 3, 4, -1)
+        for some_bones, some_rest in zip(bones.split(_MESH_CHUNK), rest.split(_MESH_CHUNK), strict=True):
+            moved = (some_bones.reshape(-1, 24) @ self.mesh_weights).view(len(some_rest), 3, 4, -1)
             skinned = moved[:, :, 3]
             for axis in range(3):
-                skinned = torch.addcmul(skinned, moved[:, :, axis], rest[:, :, axis])
+                skinned = torch.addcmul(skinned, moved[:, :, axis], some_rest[:, None, axis])
             chunks.append(skinned)
         return torch.cat(chunks).transpose(1, 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
@@ -20,24 +20,27 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def map_in_order(work: Callable[[Piece], Result], pieces: Iterable[Piece], workers: int) -> Iterator[Result]:
+def map_in_order(
+    work: Callable[[Piece], Result], pieces: Iterable[Piece], workers: int, ahead: int = 1
+) -> Generator[Result, None, None]:
     """Results of `work` for each piece, in the order of the pieces.
 
     Threads suit work that is mostly inside NumPy, torch, OpenCV or onnxruntime, which let other threads run meanwhile.
-    Pieces are taken only as results are asked for: never more than one per worker and one more are under way, however
-    many there are.
+    Pieces are taken only as results are asked for: never more than one per worker and `ahead` more are under way or
+    done, however many there are. Closed early, it returns when no worker runs any more.
 
     Args:
         work: called in a worker thread; what it raises is raised here.
         pieces: as many as there are.
         workers: number of threads.
+        ahead: results that may wait for a slow one before them; small ones may be many.
     """
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="stream") as pool:
         try:
             for piece in pieces:
                 waiting.append(pool.submit(work, piece))
-                if len(waiting) > workers:
+                if len(waiting) >= workers + ahead:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

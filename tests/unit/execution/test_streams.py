@@ -55,3 +55,33 @@ def test_torch_threads_are_as_before_after_the_block():
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == before
     assert available_cores() >= 1
+
+
+def test_others_go_on_while_one_piece_is_slow():
+    released = threading.Event()
+    done = []
+
+    def work(number):
+        if number == 0:
+            assert released.wait(timeout=10)
+        done.append(number)
+        if number == 6:
+            released.set()
+
+    assert len(list(map_in_order(work, range(12), workers=2, ahead=8))) == 12
+    assert done.index(6) < done.index(0)
+
+
+def test_when_it_is_closed_early_no_worker_runs_any_more():
+    done = []
+
+    def work(number):
+        time.sleep(0.01)
+        done.append(number)
+
+    results = map_in_order(work, range(1000), workers=2, ahead=4)
+    next(results)
+    results.close()
+    finished = len(done)
+    time.sleep(0.05)
+    assert len(done) == finished < 10

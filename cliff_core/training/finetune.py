@@ -44,7 +44,7 @@ class FinetuneSettings:
     epochs: int = 60
     patience: int = 8
     batch: int = 64
-    learning_rate: float = 2e-4
+    learning_rate: float = 1e-4
     prior_weight: float = 0.03
     betas_prior_weight: float = 0.003
     withheld_share: float = 0.2

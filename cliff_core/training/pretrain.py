@@ -29,7 +29,7 @@ from cliff_core.training.synthetic.poses import PoseBank
 from cliff_core.training.synthetic.shards import RenderSettings, load_shards, render_shards
 from cliff_core.training.validation import validate
 
-_HELDOUT_PEOPLE = 1000
+_SHARD_SIZE = 500
 _CHECKPOINT_EVERY = 250
 _WARM_UP = 0.06
 _EMA_DECAY = 0.998
@@ -44,6 +44,7 @@ class PretrainSettings:
     Attributes:
         out: run folder: shards, checkpoint, log, and in the end `open_cliff.pt`.
         people: rendered people.
+        heldout_people: rendered people to measure on.
         points_steps: first steps, on people without pixels alone.
         steps: all steps.
         batch: people per step; half of them rendered after the first steps.
@@ -55,9 +56,10 @@ class PretrainSettings:
     """
 
     out: Path
-    people: int = 24_000
-    points_steps: int = 6_000
-    steps: int = 14_000
+    people: int = 30_000
+    heldout_people: int = 1_000
+    points_steps: int = 8_000
+    steps: int = 20_000
     batch: int = 192
     learning_rate: float = 6e-4
     seed: int = 0
@@ -78,7 +80,8 @@ def run(settings: PretrainSettings, progress: Callable[[int, int, str], None]) -
     heldout = replace(trainer.render_settings, heldout=True)
     rng = np.random.default_rng([settings.seed, 1])
     test = label_people(
-        body, sample_people(rng, PoseBank(settings.poses, heldout=True), body, _HELDOUT_PEOPLE, OPEN_CROP.rescale)
+        body,
+        sample_people(rng, PoseBank(settings.poses, heldout=True), body, settings.heldout_people, OPEN_CROP.rescale),
     )
     test_features = None
     log = settings.out / "log.jsonl"
@@ -89,7 +92,7 @@ def run(settings: PretrainSettings, progress: Callable[[int, int, str], None]) -
             )
             trainer.see(*load_shards(train_paths))
             people, features = load_shards(
-                render_shards(settings.out, heldout, _HELDOUT_PEOPLE, settings.workers, progress)
+                render_shards(settings.out, heldout, settings.heldout_people, settings.workers, progress)
             )
             test, test_features = label_people(body, people), torch.from_numpy(features).float()
         losses = trainer.step(step)
@@ -142,7 +145,10 @@ class _Trainer:
 
     def __init__(self, settings: PretrainSettings):
         self.settings = settings
-        self.render_settings = RenderSettings(settings.poses, settings.backgrounds, seed=settings.seed)
+        shard = min(_SHARD_SIZE, settings.people, settings.heldout_people)
+        self.render_settings = RenderSettings(
+            settings.poses, settings.backgrounds, seed=settings.seed, shard_size=shard
+        )
         self.poses = PoseBank(settings.poses)
         self.labels: Labels | None = None
         self.features: np.ndarray | None = None

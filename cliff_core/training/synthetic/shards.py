@@ -84,7 +84,7 @@ def render_shards(
         folder: where the set's folder goes.
         settings: what to render.
         people: how many crops.
-        workers: processes; each uses one core.
+        workers: processes, each of which uses one core; with one, the work is done in this process.
         progress: told (done, total, what) after each shard.
     """
     paths = shard_paths(folder, settings, people)
@@ -94,14 +94,22 @@ def render_shards(
     if not missing:
         return paths
     paths[0].parent.mkdir(parents=True, exist_ok=True)
+    for _ in _made(paths, settings, missing, workers):
+        done += 1
+        progress(done, len(paths), "rendering people")
+    return paths
+
+
+def _made(paths, settings, missing, workers):
+    """Make shards; yields the path of each when it is done."""
+    if workers == 1:
+        for index in missing:
+            yield _make_shard(paths[index], settings, index)
+        return
     pool = ProcessPoolExecutor(min(workers, len(missing)), get_context("spawn"), _prepare_worker)
     with _single_threaded_children(), pool:
         futures = [pool.submit(_make_shard, paths[index], settings, index) for index in missing]
-        for future in as_completed(futures):
-            future.result()
-            done += 1
-            progress(done, len(paths), "rendering people")
-    return paths
+        yield from (future.result() for future in as_completed(futures))
 
 
 def load_shards(paths: list[Path]) -> tuple[People, np.ndarray]:
@@ -144,7 +152,7 @@ def _prepare_worker():
     cv2.setNumThreads(1)
 
 
-def _make_shard(path: Path, settings: RenderSettings, index: int) -> None:
+def _make_shard(path: Path, settings: RenderSettings, index: int) -> Path:
     rng = np.random.default_rng([settings.seed, int(settings.heldout), index])
     studio = _studio(settings)
     people = sample_people(rng, studio.poses, studio.torch_body, settings.shard_size, OPEN_CROP.rescale)
@@ -169,7 +177,7 @@ def _make_shard(path: Path, settings: RenderSettings, index: int) -> None:
     unfinished = path.with_suffix(f".{os.getpid()}.part")
     with unfinished.open("wb") as file:
         np.savez(file, **arrays)
-    unfinished.replace(path)
+    return unfinished.replace(path)
 
 
 def _features(trunk: BlazePoseTrunk, crops: list[np.ndarray]) -> np.ndarray:

@@ -1,0 +1,71 @@
+"""From photos to bodies in their cameras."""
+
+import numpy as np
+import pytest
+import torch
+
+from cliff_core.body import load_body
+from cliff_core.geometry.rotations import rotvec_to_rotmat
+from cliff_core.inference import Crops, Predictor, crop_points
+from cliff_core.models.open_cliff import OpenCliff, OpenCliffConfig
+from cliff_core.records import Box, Camera, Keypoints
+from cliff_core.skeletons import COCO23, JOINT_SETS
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    torch.manual_seed(0)
+    model = OpenCliff(OpenCliffConfig(width=32, image_width=16, blocks=1), "small")
+    start = torch.eye(3).repeat(24, 1, 1)
+    start[0] = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
+    model.init_pose.copy_(start[:, :, :2].reshape(1, 144))
+    return Predictor(model, load_body())
+
+
+PHOTO = np.random.default_rng(0).integers(0, 255, (480, 640, 3), dtype=np.uint8)
+
+
+def test_a_photo_without_boxes_gives_no_bodies(predictor):
+    assert predictor.predict(PHOTO, []) == []
+
+
+def test_the_predicted_body_projects_into_its_box(predictor):
+    """An untrained model predicts about its mean, which stands in the middle of the crop whatever the box."""
+    for box in (Box(300, 200, 380, 440), Box(10, 20, 60, 180), Box(500, 100, 700, 600)):
+        (estimate,) = predictor.predict(PHOTO, [box])
+        params = estimate.params
+        posed = predictor.body.pose(rotvec_to_rotmat(params.pose_rotvec), params.betas, params.transl)
+        pixels = posed.vertices[:, :2] / posed.vertices[:, 2:] * estimate.camera.focal_length_px + [320, 240]
+        assert np.linalg.norm(pixels.mean(0) - box.centre_px) < 0.25 * box.height
+        assert 0.5 < np.ptp(pixels[:, 1]) / box.height < 1.6
+
+
+def test_a_moved_principal_point_moves_with_the_box(predictor):
+    """A photo cropped on the left: the same person, box and principal point shifted alike, is the same body."""
+    box = Box(300, 200, 380, 440)
+    (whole,) = predictor.predict(PHOTO, [box], camera=Camera(800.0, (640, 480)))
+    cut = PHOTO[:, 100:]
+    moved = Box(200, 200, 280, 440)
+    (part,) = predictor.predict(cut, [moved], camera=Camera(800.0, (540, 480), (220.0, 240.0)))
+    np.testing.assert_allclose(part.params.transl, whole.params.transl, atol=1e-5)
+    np.testing.assert_allclose(part.params.pose_rotvec, whole.params.pose_rotvec, atol=1e-5)
+
+
+def test_points_of_other_joint_sets_are_matched_by_name():
+    count = len(JOINT_SETS["body25"])
+    pixels = np.arange(count * 2, dtype=float).reshape(count, 2)
+    keypoints = Keypoints.uniform("body25", pixels, np.full(count, 2))
+    points = crop_points([keypoints, None], np.zeros((2, 2)), np.full(2, 2.0))
+    wrist = JOINT_SETS["body25"].index("right_wrist")
+    np.testing.assert_allclose(points[0, COCO23.index("right_wrist")], [*pixels[wrist], 1.0])
+    assert (points[1] == 0).all()
+
+
+def test_people_of_several_photos_are_joined_in_order(predictor):
+    boxes = [Box(300, 200, 380, 440), Box(10, 20, 60, 180), Box(100, 100, 200, 400)]
+    alone = [predictor.crops(PHOTO, [box]) for box in boxes]
+    together = Crops.join(alone)
+    assert together.boxes == tuple(boxes)
+    for one, all_in_one in zip(boxes, predictor.estimates(together), strict=True):
+        (single,) = predictor.predict(PHOTO, [one])
+        np.testing.assert_allclose(all_in_one.params.transl, single.params.transl, rtol=1e-5)

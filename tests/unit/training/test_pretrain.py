@@ -1,0 +1,51 @@
+"""Pretraining: resumes exactly where it was killed, and ends with a checkpoint that loads."""
+
+import json
+
+import pytest
+import torch
+
+from cliff_core.errors import TrainingError
+from cliff_core.models import load_cliff
+from cliff_core.training import pretrain
+from cliff_core.training.pretrain import PretrainSettings, run
+
+
+class Killed(Exception):
+    """Stands for kill -9 at a moment of our choice."""
+
+
+def _settings(out, **changes):
+    return PretrainSettings(
+        **{"out": out, "people": 6, "heldout_people": 6, "points_steps": 1, "steps": 3, "batch": 8, "workers": 1}
+        | changes
+    )
+
+
+def _silent(done, total, text):
+    pass
+
+
+def test_a_killed_training_resumes_to_the_same_weights(tmp_path, monkeypatch):
+    monkeypatch.setattr(pretrain, "_CHECKPOINT_EVERY", 1)
+    undisturbed = torch.load(run(_settings(tmp_path / "one"), _silent), weights_only=True)["state"]
+
+    def kill_after_two(done, total, text):
+        if text.startswith("loss") and done == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(_settings(tmp_path / "two"), kill_after_two)
+    resumed = torch.load(run(_settings(tmp_path / "two"), _silent), weights_only=True)["state"]
+
+    assert all(torch.equal(undisturbed[name], resumed[name]) for name in undisturbed)
+    rows = [json.loads(line) for line in (tmp_path / "two" / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2, 3]
+    assert "both_pa_mpjpe_mm" in rows[-1]
+    assert load_cliff(tmp_path / "two" / "open_cliff.pt").name.startswith("open-cliff")
+
+
+def test_a_folder_of_another_run_is_not_continued(tmp_path):
+    (tmp_path / "settings.json").write_text(json.dumps({"seed": "5"}))
+    with pytest.raises(TrainingError, match="other settings"):
+        run(_settings(tmp_path), _silent)

@@ -44,7 +44,8 @@ def check_file(path: Path) -> FileCheck:
         BodyFileError, CheckpointError: the file cannot be used; the message says why and what to do.
     """
     if not path.is_file():
-        raise BodyFileError(f"{path}: no such file; give a body (.pkl, .npz) or a CLIFF checkpoint (.pt)")
+        what = "a folder" if path.is_dir() else "no such file"
+        raise BodyFileError(f"{path}: {what}; give a body (.pkl, .npz) or a CLIFF checkpoint (.pt)")
     suffix = path.suffix.lower()
     if suffix in _BODY_SUFFIXES:
         return _check_body(path)

@@ -74,6 +74,22 @@ def test_debug_shows_where_an_error_arose(tmp_path):
     assert "Traceback" not in run("check", tmp_path / "nowhere.npz").stderr
 
 
+def test_check_says_what_a_body_is():
+    done = run("check", REPOSITORY / "resources" / "bodies" / "open_female.npz", "--json")
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["kind"], report["facts"]["gender"]) == (0, "body", "female")
+    assert report["facts"]["vertices"] == 6890
+
+
+@pytest.mark.parametrize("file", ["fake.pt", "fake.npz", "fake.pkl"])
+def test_check_refuses_what_is_none_in_one_line(tmp_path, file):
+    (tmp_path / file).write_text("neither numbers nor weights")
+    done = run("check", tmp_path / file)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert file in line
+
+
 def test_the_doctor_finds_everything_that_is_bundled(tmp_path):
     done = run("doctor", "--json", cwd=tmp_path)
     report = json.loads(done.stdout)

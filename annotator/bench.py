@@ -1,0 +1,150 @@
+"""What `bench` measures on this machine; the accuracy of bodies is `cliff_core.evaluation`'s subject."""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from annotator.console import Progress
+from annotator.predict import predict_photos
+from cliff_core.errors import CliffError
+from cliff_core.execution.streams import available_cores
+from cliff_core.images import read_image, write_image
+from cliff_core.resources import resource_path
+
+_LIBRARIES = ("torch", "onnxruntime", "opencv-python-headless", "numba", "numpy", "pillow")
+_PHOTOS, _ROUNDS = 16, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One benchmark's outcome.
+
+    Attributes:
+        name: of the benchmark.
+        summary: one line for people.
+        values: the numbers in it, by name with unit.
+    """
+
+    name: str
+    summary: str
+    values: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class BenchReport:
+    """Numbers with all that is needed to compare them with others.
+
+    Attributes:
+        machine: processor and number of cores granted.
+        versions: of Python and of the libraries that do the work.
+        seed: of everything random.
+        measured: the outcomes.
+    """
+
+    machine: str
+    versions: dict[str, str]
+    seed: int
+    measured: list[Measured]
+
+    def __str__(self) -> str:
+        """The outcomes, then under what they were obtained."""
+        lines = [f"{entry.name}: {entry.summary}" for entry in self.measured]
+        libraries = ", ".join(f"{name} {number}" for name, number in self.versions.items())
+        return "\n".join([*lines, f"on {self.machine}; {libraries}; seed {self.seed}"])
+
+
+@dataclass(frozen=True, slots=True)
+class BenchList:
+    """The benchmarks that there are.
+
+    Attributes:
+        benchmarks: name -> what it measures.
+    """
+
+    benchmarks: dict[str, str]
+
+    def __str__(self) -> str:
+        """One line each."""
+        return "\n".join(f"{name}: {text}" for name, text in self.benchmarks.items())
+
+
+def run_benchmark(name: str, *, seed: int, progress: Progress) -> BenchReport | BenchList:
+    """Measure.
+
+    Args:
+        name: of a benchmark; "all"; or "list" to name them.
+        seed: every random choice follows from it.
+        progress: told what is being measured.
+
+    Raises:
+        CliffError: there is no such benchmark.
+    """
+    if name == "list":
+        return BenchList({key: (work.__doc__ or "").partition("\n")[0] for key, work in _BENCHMARKS.items()})
+    if name != "all" and name not in _BENCHMARKS:
+        raise CliffError(f"no benchmark '{name}'; there are {', '.join([*_BENCHMARKS, 'all'])}")
+    chosen = list(_BENCHMARKS) if name == "all" else [name]
+    measured = [_BENCHMARKS[entry](seed, progress) for entry in chosen]
+    versions = {"Python": platform.python_version(), **{library: version(library) for library in _LIBRARIES}}
+    return BenchReport(_machine(), versions, seed, measured)
+
+
+def measure_predict(seed: int, progress: Progress) -> Measured:
+    """Photos per second of `predict`, against the same steps photo by photo with the cores left to the libraries."""
+
+    def silent(done: int, total: int, text: str) -> None:
+        pass
+
+    with tempfile.TemporaryDirectory(prefix="cliff-bench-") as folder:
+        photos, out = Path(folder, "photos"), Path(folder, "out")
+        _make_photos(photos, seed)
+        plain, pipeline, busy = [], [], []
+        # The two take turns, and the best of each counts: what else the machine does hits both alike.
+        for number in range(_ROUNDS):
+            progress(2 * number, 2 * _ROUNDS, "predict, photo by photo")
+            plain.append(predict_photos([photos], out, progress=silent, workers=1).seconds)
+            progress(2 * number + 1, 2 * _ROUNDS, "predict, a photo per core")
+            worked = time.process_time()
+            pipeline.append(predict_photos([photos], out, progress=silent).seconds)
+            busy.append((time.process_time() - worked) / pipeline[-1])
+    values = {
+        "photos_per_second": _PHOTOS / min(pipeline),
+        "plain_photos_per_second": _PHOTOS / min(plain),
+        "ratio": min(plain) / min(pipeline),
+        "cores_busy": max(busy),
+    }
+    summary = "{photos_per_second:.2f} photos/s, {ratio:.2f} times the {plain_photos_per_second:.2f} of a plain loop"
+    return Measured("predict", f"{summary}; {{cores_busy:.2f}} cores busy".format_map(values), values)
+
+
+_BENCHMARKS: dict[str, Callable[[int, Progress], Measured]] = {"predict": measure_predict}
+
+
+def _make_photos(folder: Path, seed: int) -> None:
+    """The bundled portrait in many sizes and places on noisy pictures of two megapixels."""
+    portrait = read_image(resource_path("sample", "astronaut.jpg"))
+    random = np.random.default_rng(seed)
+    for number in range(_PHOTOS):
+        photo = random.integers(90, 150, (1200, 1600, 3), dtype=np.uint8)
+        side = int(random.integers(500, 1200))
+        x, y = int(random.integers(0, 1600 - side)), int(random.integers(0, 1200 - side))
+        photo[y : y + side, x : x + side] = cv2.resize(portrait, (side, side), interpolation=cv2.INTER_AREA)
+        write_image(folder / f"{number:02}.jpg", photo)
+
+
+def _machine() -> str:
+    """What the processor calls itself, and how many cores this process may use."""
+    name = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").is_file():  # Linux
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
+    return f"{name}, {available_cores()} cores, {platform.system()}"

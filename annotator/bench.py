@@ -1,4 +1,4 @@
-"""What `bench` measures on this machine; the accuracy of bodies is `cliff_core.evaluation`'s subject."""
+"""What `bench` measures on this machine: speed, and what the loop is worth."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from annotator.accuracy import measure_real_photos
 from annotator.console import Progress
+from annotator.demo import run_demo
 from annotator.predict import predict_photos
 from cliff_core.errors import CliffError
 from cliff_core.execution.streams import available_cores
@@ -77,12 +79,13 @@ class BenchList:
         return "\n".join(f"{name}: {text}" for name, text in self.benchmarks.items())
 
 
-def run_benchmark(name: str, *, seed: int, progress: Progress) -> BenchReport | BenchList:
+def run_benchmark(name: str, *, seed: int, progress: Progress, real: Path | None = None) -> BenchReport | BenchList:
     """Measure.
 
     Args:
         name: of a benchmark; "all"; or "list" to name them.
         seed: every random choice follows from it.
+        real: folder of real photos with an index, for the accuracy on them (`evaluation.real_photos`).
         progress: told what is being measured.
 
     Raises:
@@ -93,12 +96,12 @@ def run_benchmark(name: str, *, seed: int, progress: Progress) -> BenchReport | 
     if name != "all" and name not in _BENCHMARKS:
         raise CliffError(f"no benchmark '{name}'; there are {', '.join([*_BENCHMARKS, 'all'])}")
     chosen = list(_BENCHMARKS) if name == "all" else [name]
-    measured = [_BENCHMARKS[entry](seed, progress) for entry in chosen]
+    measured = [outcome for entry in chosen for outcome in _BENCHMARKS[entry](seed, real, progress)]
     versions = {"Python": platform.python_version(), **{library: version(library) for library in _LIBRARIES}}
     return BenchReport(_machine(), versions, seed, measured)
 
 
-def measure_predict(seed: int, progress: Progress) -> Measured:
+def measure_predict(seed: int, real: Path | None, progress: Progress) -> list[Measured]:
     """Photos per second of `predict`, against the same steps photo by photo with the cores left to the libraries."""
 
     def silent(done: int, total: int, text: str) -> None:
@@ -123,10 +126,37 @@ def measure_predict(seed: int, progress: Progress) -> Measured:
         "cores_busy": max(busy),
     }
     summary = "{photos_per_second:.2f} photos/s, {ratio:.2f} times the {plain_photos_per_second:.2f} of a plain loop"
-    return Measured("predict", f"{summary}; {{cores_busy:.2f}} cores busy".format_map(values), values)
+    return [Measured("predict", f"{summary}; {{cores_busy:.2f}} cores busy".format_map(values), values)]
 
 
-_BENCHMARKS: dict[str, Callable[[int, Progress], Measured]] = {"predict": measure_predict}
+def measure_accuracy(seed: int, real: Path | None, progress: Progress) -> list[Measured]:
+    """Errors before and after the loop, on the sample and, with --real DIR, on real photos."""
+    with tempfile.TemporaryDirectory(prefix="cliff-bench-") as folder:
+        rows = run_demo(Path(folder), photos=None, keypoints=None, seed=seed, progress=progress).rows
+    changes = {row.measure: (row.before, row.after) for row in rows if row.before is not None and row.after is not None}
+    outcomes = [_changes("sample", changes)]
+    for each in measure_real_photos(real, seed, progress) if real is not None else []:
+        measures = {"PCK@0.05, %": each.pck05, "PCK@0.1, %": each.pck10}
+        measures |= {"PA-MPJPE, mm": each.pa_mpjpe_mm} if each.pa_mpjpe_mm else {}
+        measures |= {"MPJPE, mm (12 limb joints, mid-hip)": each.mpjpe_mm} if each.mpjpe_mm else {}
+        outcomes.append(_changes(f"{each.data_set} ({each.people} people)", measures))
+    return outcomes
+
+
+def _changes(name: str, measures: dict[str, tuple[float, float]]) -> Measured:
+    summary = "; ".join(f"{measure} {before:.1f} -> {after:.1f}" for measure, (before, after) in measures.items())
+    values = {
+        f"{measure}, {when}": value
+        for measure, pair in measures.items()
+        for when, value in zip(("before", "after"), pair, strict=True)
+    }
+    return Measured(f"accuracy, {name}", summary, values)
+
+
+_BENCHMARKS: dict[str, Callable[[int, Path | None, Progress], list[Measured]]] = {
+    "predict": measure_predict,
+    "accuracy": measure_accuracy,
+}
 
 
 def _make_photos(folder: Path, seed: int) -> None:

@@ -116,14 +116,15 @@ def check(
 @app.command()
 def bench(
     name: Annotated[str, typer.Argument(help="What to measure; `bench list` names them.")],
+    real: Annotated[Path | None, typer.Option(help="Real photos with an index.json, for `accuracy`.")] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ):
-    """Measure speed on this machine, with the seed, the versions and the machine beside the numbers."""
+    """Measure speed and accuracy, with the seed, the versions and the machine beside the numbers."""
     from annotator.bench import run_benchmark
 
     with console_progress() as progress:
-        report = run_benchmark(name, seed=seed, progress=progress)
+        report = run_benchmark(name, seed=seed, progress=progress, real=real)
     show(report, as_json)
 
 

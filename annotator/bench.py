@@ -171,7 +171,7 @@ _BENCHMARKS: dict[str, Callable[[int, Path | None, Progress], list[Measured]]] =
 
 def _make_photos(folder: Path, seed: int) -> None:
     """The bundled portrait in many sizes and places on noisy pictures of two megapixels."""
-    portrait = read_image(resource_path("sample", "astronaut.jpg"))
+    portrait = read_image(resource_path("sample", "photos", "astronaut.jpg"))
     random = np.random.default_rng(seed)
     for number in range(_PHOTOS):
         photo = random.integers(90, 150, (1200, 1600, 3), dtype=np.uint8)

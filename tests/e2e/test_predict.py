@@ -38,7 +38,7 @@ SIZE = (400, 512)  # of the upright photos
 @pytest.fixture(scope="module")
 def portrait():
     """Somebody on a photo, upright and higher than wide."""
-    with Image.open(resource_path("sample", "astronaut.jpg")) as image:
+    with Image.open(resource_path("sample", "photos", "astronaut.jpg")) as image:
         return image.convert("RGB").crop((56, 0, 456, 512))
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from cliff_core.errors import ImageError
 
@@ -249,7 +250,7 @@ def _strip_converter(image: Image.Image, path: Path):
 
 def _full_scale(image: Image.Image) -> int:
     """The value of white in a 16-bit container; TIFF may say that fewer bits are used."""
-    if image.format == "TIFF":
+    if isinstance(image, TiffImageFile):
         return 2 ** int(image.tag_v2.get(_BITS_PER_SAMPLE_TAG, (16,))[0]) - 1
     return 65535
 

@@ -35,6 +35,7 @@ from cliff_core.rendering.theme import BACKGROUND
 _WORKERS_AT_MOST = 4  # each may hold a photo of 200 megapixels
 _AHEAD = 16  # photos that may be done while a large one before them is still at work
 _SIDE_PX = (480, 1000)  # least and greatest height of the side view
+_FOREGROUND = 0.5  # of the highest box: people at least so high are shown from the side
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +232,9 @@ class Studio:
 
 
 def result_picture(rgb: np.ndarray, estimates: Sequence[Estimate], body: Body) -> np.ndarray:
-    """The bodies of one photo over it, with their 2D points, and beside it the same bodies from the side.
+    """The bodies of one photo over it, with their 2D points, and beside it the larger ones from the side.
+
+    People in the far background are left out of the view from the side, in which all would become tiny with them.
 
     Args:
         rgb: (H, W, 3) uint8, upright photo.
@@ -251,7 +254,10 @@ def result_picture(rgb: np.ndarray, estimates: Sequence[Estimate], body: Body) -
         if estimate.keypoints is not None:
             overlay = draw_keypoints(overlay, estimate.keypoints, overlay.shape[1] / rgb.shape[1])
     height = int(np.clip(overlay.shape[0], *_SIDE_PX))
-    side = side_view(meshes, body.faces, (round(0.8 * height), height), colours=colours)
+    heights_px = [estimate.box.height for estimate in estimates]
+    near = [number for number, each in enumerate(heights_px) if each >= _FOREGROUND * max(heights_px)]
+    size = (round(0.8 * height), height)
+    side = side_view([meshes[n] for n in near], body.faces, size, colours=[colours[n] for n in near])
     rows = max(overlay.shape[0], height)
     return np.hstack([_with_ground_below(picture, rows) for picture in (overlay, side)])
 

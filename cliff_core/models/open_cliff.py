@@ -1,10 +1,10 @@
 """Open CLIFF: CLIFF's regression with an open trunk, and 2D keypoints as an optional input.
 
-As in CLIFF, a regressor sees the crop's features together with where the crop sits in the full frame (`bbox_info`)
-and refines pose, shape and crop camera from a mean in a few iterations. Two things are new. The crop's 2D keypoints
-may be given too, any subset of them, none at all: a detector's guesses or a person's corrections. And each iteration
-sees how far the body it has so far projects from those points, under the full-frame perspective camera, so that a
-point pulls on the limb it belongs to.
+Two regressors in a row. The first is CLIFF: it sees the crop's features together with where the crop sits in the full
+frame (`bbox_info`) and refines pose, shape and crop camera from a mean in a few iterations. The second is asked only
+for people with 2D points, a detector's guesses or a person's corrections, any subset of them. It starts from the first
+one's body and sees in each iteration how far the body projects from the points, under the full-frame perspective
+camera, so that a point pulls on the limb it belongs to. Without points the model is plain CLIFF.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from cliff_core.skeletons import JOINT_SETS
 OPEN_CROP = CropSpec(256, 256, 1.2, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), True)
 FORMAT = "open-cliff"
 _VERSION = 1
+_STATE = 144 + 10 + 3
+_FEATURE_LIMIT = 6.0  # standard deviations
 _MEAN_SCALE = 0.9
 _POINT_LIMIT = 3.0  # a point further than this many half crops outside tells no more than that it is outside
 _RESIDUAL_GAIN = 4.0  # residuals of an almost fitted body are small against the other inputs
@@ -35,21 +37,20 @@ _RESIDUAL_GAIN = 4.0  # residuals of an almost fitted body are small against the
 
 @dataclass(frozen=True, slots=True)
 class OpenCliffConfig:
-    """Sizes of the regressor; part of every checkpoint.
+    """Sizes of the regressors; part of every checkpoint.
 
     Attributes:
         joint_set: the keypoints it takes.
-        width: hidden units.
-        image_width: units of the image embedding.
+        image_width, points_width: hidden units of the two regressors.
         blocks: residual blocks per iteration.
-        iterations: refinements from the mean.
+        iterations: refinements of each regressor.
         dropout: share of hidden units dropped in training.
         image_dropout: share of image features dropped in training.
     """
 
     joint_set: str = "coco23"
-    width: int = 1024
     image_width: int = 512
+    points_width: int = 1024
     blocks: int = 2
     iterations: int = 3
     dropout: float = 0.1
@@ -57,24 +58,55 @@ class OpenCliffConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Regressed:
-    """What one iteration of the regressor holds.
+class BodyState:
+    """What the regressors refine.
 
     Attributes:
-        rotmat: (B, 24, 3, 3), joint 0 in the full camera frame.
-        betas: (B, 10).
-        cam_crop: (B, 3) scale s, tx, ty of the crop camera.
-        joints: (B, 24, 3) metres, without translation.
-        keypoints: (B, K, 3) metres, without translation.
-        projected: (B, K, 2) keypoints in crop units (see `project_to_crop`).
+        pose_6d: (B, 144), `betas`: (B, 10), `cam_crop`: (B, 3).
     """
 
-    rotmat: torch.Tensor
+    pose_6d: torch.Tensor
     betas: torch.Tensor
     cam_crop: torch.Tensor
+
+    def flat(self) -> torch.Tensor:
+        """(B, 157) all of it."""
+        return torch.cat([self.pose_6d, self.betas, self.cam_crop], 1)
+
+    def changed(self, change: torch.Tensor) -> BodyState:
+        """The state plus a (B, 157) change."""
+        return BodyState(
+            self.pose_6d + change[:, :144], self.betas + change[:, 144:154], self.cam_crop + change[:, 154:]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Regressed:
+    """A body that a regressor has in mind after an iteration.
+
+    Attributes:
+        state: as regressed.
+        rotmat: (B, 24, 3, 3), joint 0 in the full camera frame.
+        joints: (B, 24, 3) metres, without translation.
+        keypoints: (B, K, 3) metres, without translation.
+        projected: (B, K, 2) keypoints in crop units (`geometry.crop_units`).
+    """
+
+    state: BodyState
+    rotmat: torch.Tensor
     joints: torch.Tensor
     keypoints: torch.Tensor
     projected: torch.Tensor
+
+    @property
+    def betas(self) -> torch.Tensor:
+        """(B, 10) shape."""
+        return self.state.betas
+
+    @property
+    def cam_crop(self) -> torch.Tensor:
+        """(B, 3) scale s, tx, ty of the crop camera."""
+        return self.state.cam_crop
 
 
 def published_trunk() -> BlazePoseTrunk:
@@ -96,8 +128,29 @@ class _Block(nn.Module):
         return x + self.fall(self.dropout(nn.functional.gelu(self.rise(self.norm(x)))))
 
 
+class _Regressor(nn.Module):
+    """Iterative error feedback as in HMR and CLIFF: from context, state and feedback to a change of the state."""
+
+    def __init__(self, context: int, feedback: int, width: int, config: OpenCliffConfig):
+        super().__init__()
+        self.context_in = nn.Linear(context, width)
+        self.state_in = nn.Linear(_STATE + feedback, width)
+        self.blocks = nn.ModuleList(_Block(width, config.dropout) for _ in range(config.blocks))
+        self.norm = nn.LayerNorm(width)
+        self.state_out = nn.Linear(width, _STATE)
+        nn.init.normal_(self.state_out.weight, std=1e-3)
+        nn.init.zeros_(self.state_out.bias)
+
+    def forward(self, context, inputs):
+        """(B, context) embedded once and (B, 157 + feedback) to a (B, 157) change."""
+        hidden = context + self.state_in(inputs)
+        for block in self.blocks:
+            hidden = block(hidden)
+        return self.state_out(self.norm(hidden))
+
+
 class OpenCliff(nn.Module):
-    """The open model: BlazePose-full trunk, iterative regressor, keypoints as optional input.
+    """The open model: BlazePose-full trunk, CLIFF's regressor, and one more for keypoints.
 
     Same use as `Cliff`: `rotmat, betas, cam_crop = model(images, bbox_info)`.
 
@@ -114,23 +167,14 @@ class OpenCliff(nn.Module):
         self.config = config or OpenCliffConfig()
         self.name = name
         points = len(JOINT_SETS[self.config.joint_set])
-        width = self.config.width
         self.trunk = BlazePoseTrunk()
         self.body = TorchBody(load_body(), (self.config.joint_set,))
         self.register_buffer("feature_mean", torch.zeros(FEATURE_SIZE))
         self.register_buffer("feature_std", torch.ones(FEATURE_SIZE))
         self.register_buffer("init_pose", torch.zeros(1, 144))
         self.image_dropout = nn.Dropout(self.config.image_dropout)
-        self.image_in = nn.Linear(FEATURE_SIZE, self.config.image_width)
-        self.image_out = nn.Linear(self.config.image_width, width)
-        self.frame_in = nn.Linear(3, width)
-        self.points_in = nn.Linear(points * 3, width)
-        self.state_in = nn.Linear(144 + 10 + 3 + points * 2, width)
-        self.blocks = nn.ModuleList(_Block(width, self.config.dropout) for _ in range(self.config.blocks))
-        self.norm = nn.LayerNorm(width)
-        self.state_out = nn.Linear(width, 144 + 10 + 3)
-        nn.init.normal_(self.state_out.weight, std=1e-3)
-        nn.init.zeros_(self.state_out.bias)
+        self.from_image = _Regressor(FEATURE_SIZE + 3, 0, self.config.image_width, self.config)
+        self.from_points = _Regressor(points * 3 + 3 + _STATE + 1, points * 2, self.config.points_width, self.config)
 
     @classmethod
     def from_checkpoint(cls, checkpoint: dict, path: Path) -> OpenCliff:
@@ -165,51 +209,83 @@ class OpenCliff(nn.Module):
         """(B, 3, 256, 256) RGB in 0..1 -> (B, 3768) features of the trunk."""
         return self.trunk(images).features()
 
-    def refine(self, features, bbox_info, keypoints=None, n_iter: int | None = None) -> list[Regressed]:
-        """All iterations of the regressor.
-
-        Args:
-            features: (B, 3768) from `encode`, or `None` to predict from the keypoints alone.
-            bbox_info: (B, 3).
-            keypoints: (B, K, 3) x, y in crop units (`project_to_crop`) and confidence 0..1, 0 = missing.
-            n_iter: number of refinements; the trained number by default.
-        """
-        batch = len(bbox_info)
-        if keypoints is None:
-            keypoints = bbox_info.new_zeros(batch, len(JOINT_SETS[self.config.joint_set]), 3)
-        confidence = keypoints[..., 2:]
-        points = keypoints[..., :2].clamp(-_POINT_LIMIT, _POINT_LIMIT) * (confidence > 0)
-        context = self.frame_in(bbox_info) + self.points_in(torch.cat([points, confidence], -1).flatten(1))
-        if features is not None:
-            normalised = ((features - self.feature_mean) / self.feature_std).clamp(-6, 6)
-            context = context + self.image_out(nn.functional.gelu(self.image_in(self.image_dropout(normalised))))
-        pose_6d = self.init_pose.expand(batch, -1)
-        betas = bbox_info.new_zeros(batch, 10)
-        cam_crop = bbox_info.new_tensor([_MEAN_SCALE, 0, 0]).expand(batch, -1)
-        steps = [self._posed(pose_6d, betas, cam_crop, bbox_info)]
-        for _ in range(n_iter or self.config.iterations):
-            residual = (points - steps[-1].projected).clamp(-1, 1) * (confidence * _RESIDUAL_GAIN)
-            state = torch.cat([pose_6d, betas, cam_crop, residual.flatten(1)], 1)
-            hidden = context + self.state_in(state)
-            for block in self.blocks:
-                hidden = block(hidden)
-            change = self.state_out(self.norm(hidden))
-            pose_6d, betas, cam_crop = pose_6d + change[:, :144], betas + change[:, 144:154], cam_crop + change[:, 154:]
-            steps.append(self._posed(pose_6d, betas, cam_crop, bbox_info))
+    def see(self, features: torch.Tensor, bbox_info: torch.Tensor) -> list[Regressed]:
+        """CLIFF: bodies after each iteration, from (B, 3768) features of `encode` and (B, 3) bbox_info."""
+        normalised = ((features - self.feature_mean) / self.feature_std).clamp(-_FEATURE_LIMIT, _FEATURE_LIMIT)
+        context = self.from_image.context_in(torch.cat([self.image_dropout(normalised), bbox_info], 1))
+        steps = [self.mean_body(bbox_info)]
+        for _ in range(self.config.iterations):
+            state = steps[-1].state
+            steps.append(self.posed(state.changed(self.from_image(context, state.flat())), bbox_info))
         return steps[1:]
 
-    def regress(self, features, bbox_info, keypoints=None, n_iter: int | None = None):
-        """Features (and points) to (B, 24, 3, 3) rotations, (B, 10) betas and (B, 3) crop cameras; see `refine`."""
-        last = self.refine(features, bbox_info, keypoints, n_iter)[-1]
-        return last.rotmat, last.betas, last.cam_crop
+    def follow(
+        self, keypoints: torch.Tensor, bbox_info: torch.Tensor, start: Regressed, has_prior: torch.Tensor
+    ) -> list[Regressed]:
+        """Bodies after each iteration of fitting them to 2D points.
+
+        Args:
+            keypoints: (B, K, 3) x, y in crop units and confidence 0..1, 0 = missing.
+            bbox_info: (B, 3).
+            start: bodies to start from.
+            has_prior: (B, 1) 1 where the start says something about the person, 0 where it is the mean body.
+        """
+        confidence = keypoints[..., 2:]
+        points = keypoints[..., :2].clamp(-_POINT_LIMIT, _POINT_LIMIT) * (confidence > 0)
+        marked = torch.cat([points, confidence], -1).flatten(1)
+        prior = start.state.flat() * has_prior
+        context = self.from_points.context_in(torch.cat([marked, bbox_info, prior, has_prior], 1))
+        steps = [start]
+        for _ in range(self.config.iterations):
+            state = steps[-1].state
+            residual = (points - steps[-1].projected).clamp(-1, 1) * (confidence * _RESIDUAL_GAIN)
+            inputs = torch.cat([state.flat(), residual.flatten(1)], 1)
+            steps.append(self.posed(state.changed(self.from_points(context, inputs)), bbox_info))
+        return steps[1:]
+
+    def regress(self, features, bbox_info, keypoints=None):
+        """Features, and points where there are any, to SMPL.
+
+        Args:
+            features: (B, 3768) from `encode`.
+            bbox_info: (B, 3).
+            keypoints: (B, K, 3) x, y in crop units and confidence 0..1, 0 = missing; people without any are predicted
+                from the image alone.
+
+        Returns:
+            (B, 24, 3, 3) rotations, (B, 10) betas, (B, 3) crop cameras.
+        """
+        seen = self.see(features, bbox_info)[-1]
+        if keypoints is None:
+            return seen.rotmat, seen.betas, seen.cam_crop
+        followed = self.follow(keypoints, bbox_info, seen, bbox_info.new_ones(len(bbox_info), 1))[-1]
+        marked = (keypoints[..., 2] > 0).any(1)
+        return tuple(
+            torch.where(marked.view(-1, *[1] * (a.dim() - 1)), a, b)
+            for a, b in (
+                (followed.rotmat, seen.rotmat),
+                (followed.betas, seen.betas),
+                (followed.cam_crop, seen.cam_crop),
+            )
+        )
 
     def forward(self, images, bbox_info, keypoints=None):
-        """Crops (B, 3, 256, 256) RGB in 0..1 and their place in the frame to SMPL; see `refine`."""
+        """Crops (B, 3, 256, 256) RGB in 0..1 and their place in the frame to SMPL; see `regress`."""
         return self.regress(self.encode(images), bbox_info, keypoints)
 
-    def _posed(self, pose_6d, betas, cam_crop, bbox_info) -> Regressed:
-        rotmat = rot6d_to_rotmat(pose_6d.float().reshape(-1, 24, 6))
-        posed = self.body(rotmat, betas.float())
+    def mean_body(self, bbox_info: torch.Tensor) -> Regressed:
+        """The body that the first regressor starts from, for each of B crops."""
+        batch = len(bbox_info)
+        cam_crop = bbox_info.new_tensor([_MEAN_SCALE, 0, 0]).expand(batch, -1)
+        return self.posed(
+            BodyState(self.init_pose.expand(batch, -1), bbox_info.new_zeros(batch, 10), cam_crop), bbox_info
+        )
+
+    def posed(self, state: BodyState, bbox_info: torch.Tensor) -> Regressed:
+        """The body of a state, posed and projected; in float32 whatever the network computes in."""
+        state = BodyState(state.pose_6d.float(), state.betas.float(), state.cam_crop.float())
+        rotmat = rot6d_to_rotmat(state.pose_6d.reshape(-1, 24, 6))
+        posed = self.body(rotmat, state.betas)
         keypoints = posed.keypoints[self.config.joint_set]
-        projected = project_to_crop(keypoints, cam_crop.float(), bbox_info.float())
-        return Regressed(rotmat, betas, cam_crop, posed.joints, keypoints, projected)
+        projected = project_to_crop(keypoints, state.cam_crop, bbox_info.float())
+        return Regressed(state, rotmat, posed.joints, keypoints, projected)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch.nn import functional
@@ -34,6 +34,10 @@ class Labels:
     projected: torch.Tensor
     inside: torch.Tensor
     bbox_info: torch.Tensor
+
+    def rows(self, chosen) -> Labels:
+        """Some of the people."""
+        return Labels(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ def _step_losses(step: Regressed, labels: Labels) -> dict[str, torch.Tensor]:
     return {
         "points3d": (predicted - true).abs().mean(),
         "rotation": (step.rotmat - labels.rotmat).square().mean(),
-        "betas": (step.betas.float() - labels.betas).square().mean(),
+        "betas": (step.betas - labels.betas).square().mean(),
         "reprojection": reprojection_loss(step.projected, labels.projected).mean(),
-        "scale": positive_scale_loss(step.cam_crop.float()),
+        "scale": positive_scale_loss(step.cam_crop),
     }

@@ -1,8 +1,12 @@
-"""Pretraining of the open CLIFF on synthetic people: renders for the image, points without pixels for the pose.
+"""Pretraining of the open CLIFF on synthetic people, in three phases.
 
-Two streams feed the regressor. Rendered crops, whose trunk features are computed once, teach it to see; people who are
-only poses and cameras, drawn anew in every batch, teach it what 2D points mean in 3D, at a thousandth of the cost. The
-trunk stays as published (CLIFF's head on cached features: hours become minutes).
+1. *points*: the second regressor learns what 2D points mean in 3D, from people who are only poses and cameras, drawn
+   anew in every batch at a thousandth of the cost of a render.
+2. *image*: the first regressor (CLIFF) learns to see, on cached trunk features of rendered crops.
+3. *both*: the second one learns to start from what the first one saw: on the renders, and on drawn people with a prior
+   that is wrong in the ways priors are.
+
+The trunk stays as published: with features computed once, hours become minutes.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +28,8 @@ from cliff_core.geometry.rotations import rotvec_to_rotmat
 from cliff_core.models.open_cliff import OPEN_CROP, OpenCliff, published_trunk
 from cliff_core.training.losses import Labels, LossWeights, pretraining_loss
 from cliff_core.training.points import corrupt_points
-from cliff_core.training.samples import People, label_people, sample_people
+from cliff_core.training.priors import imagined_prior
+from cliff_core.training.samples import label_people, sample_people
 from cliff_core.training.synthetic.poses import PoseBank
 from cliff_core.training.synthetic.shards import RenderSettings, load_shards, render_shards
 from cliff_core.training.validation import validate
@@ -33,8 +38,9 @@ _SHARD_SIZE = 500
 _CHECKPOINT_EVERY = 250
 _WARM_UP = 0.06
 _EMA_DECAY = 0.998
+_RENDERED_SHARE = 0.5  # of the last phase
+_NO_PRIOR_SHARE = 0.3  # of its drawn people
 _KEPT = ("model", "averaged", "optimiser", "schedule")
-_NO_POINTS_SHARE = 0.3  # of the rendered people; without points the image must do
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +51,9 @@ class PretrainSettings:
         out: run folder: shards, checkpoint, log, and in the end `open_cliff.pt`.
         people: rendered people.
         heldout_people: rendered people to measure on.
-        points_steps: first steps, on people without pixels alone.
-        steps: all steps.
-        batch: people per step; half of them rendered after the first steps.
-        learning_rate: peak of the one-cycle schedule.
+        points_steps, image_steps, both_steps: optimiser steps of the three phases.
+        batch: people per step.
+        learning_rate: peak of each phase's one-cycle schedule.
         seed: of everything.
         workers: rendering processes.
         poses: npz of poses; the bundled clips by default.
@@ -58,8 +63,9 @@ class PretrainSettings:
     out: Path
     people: int = 30_000
     heldout_people: int = 1_000
-    points_steps: int = 8_000
-    steps: int = 20_000
+    points_steps: int = 12_000
+    image_steps: int = 4_000
+    both_steps: int = 6_000
     batch: int = 192
     learning_rate: float = 6e-4
     seed: int = 0
@@ -67,54 +73,90 @@ class PretrainSettings:
     poses: Path | None = None
     backgrounds: Path | None = None
 
+    @property
+    def phases(self) -> tuple[tuple[str, int], ...]:
+        """Names and steps, in order."""
+        return (("points", self.points_steps), ("image", self.image_steps), ("both", self.both_steps))
+
+
+@dataclass(frozen=True, slots=True)
+class Renders:
+    """Rendered people in memory.
+
+    Attributes:
+        labels: N people.
+        features: (N, F) float16 of their crops.
+    """
+
+    labels: Labels
+    features: np.ndarray
+
+    def tensor(self, rows=slice(None)) -> torch.Tensor:
+        """Float32 features of some people."""
+        return torch.from_numpy(self.features[rows]).float()
+
 
 def run(settings: PretrainSettings, progress: Callable[[int, int, str], None]) -> Path:
-    """Render, train, measure; resumes where a killed run stopped. Returns the path of the finished checkpoint.
+    """Train, render, measure; resumes where a killed run stopped. Returns the path of the finished checkpoint.
 
     Raises:
         TrainingError: the folder holds a run with other settings, or the training diverged.
     """
     _claim(settings)
     trainer = _Trainer(settings)
-    body = trainer.model.body
-    heldout = replace(trainer.render_settings, heldout=True)
-    rng = np.random.default_rng([settings.seed, 1])
-    test = label_people(
-        body,
-        sample_people(rng, PoseBank(settings.poses, heldout=True), body, settings.heldout_people, OPEN_CROP.rescale),
-    )
-    test_features = None
-    log = settings.out / "log.jsonl"
-    for step in range(trainer.resume(), settings.steps):
-        if step >= settings.points_steps and trainer.features is None:
-            train_paths = render_shards(
-                settings.out, trainer.render_settings, settings.people, settings.workers, progress
-            )
-            trainer.see(*load_shards(train_paths))
-            people, features = load_shards(
-                render_shards(settings.out, heldout, settings.heldout_people, settings.workers, progress)
-            )
-            test, test_features = label_people(body, people), torch.from_numpy(features).float()
-        losses = trainer.step(step)
-        if (step + 1) % _CHECKPOINT_EVERY == 0 or step + 1 == settings.steps:
-            trainer.save(step + 1)
-            scores = validate(trainer.averaged, test, test_features)
-            row = {"step": step + 1, "cpu_seconds": round(time.process_time()), **losses, **scores}
-            with log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
-            progress(step + 1, settings.steps, _summary(row))
+    first_phase, first_step = trainer.resume()
+    renders: tuple[Renders, Renders] | None = None
+    for number, (name, steps) in enumerate(settings.phases):
+        if number < first_phase:
+            continue
+        if name != "points" and renders is None:
+            renders = _render(settings, trainer, progress)
+        test = _heldout_points(settings, trainer) if renders is None else renders[1]
+        trainer.begin(number, first_step if number == first_phase else 0, None if renders is None else renders[0])
+        for step in range(first_step if number == first_phase else 0, steps):
+            losses = trainer.step(step)
+            if (step + 1) % _CHECKPOINT_EVERY == 0 or step + 1 == steps:
+                trainer.save(number, step + 1)
+                scores = validate(trainer.averaged, test.labels, test.tensor() if renders else None)
+                _log(settings.out, {"phase": name, "step": step + 1, **losses, **scores})
+                progress(step + 1, steps, _summary(name, losses, scores))
     finished = settings.out / "open_cliff.pt"
     _save(trainer.averaged.checkpoint(), finished)
     return finished
 
 
-def _summary(row: dict) -> str:
-    measured = ", ".join(
-        f"{row[key]:.0f} mm from {kind}"
-        for kind in ("image", "points", "both")
-        if (key := f"{kind}_pa_mpjpe_mm") in row
-    )
-    return f"loss {row['total']:.3f}, held-out PA-MPJPE {measured}"
+def _render(settings: PretrainSettings, trainer: _Trainer, progress) -> tuple[Renders, Renders]:
+    """Training and held-out renders; made if they are not there."""
+    shard = min(_SHARD_SIZE, settings.people, settings.heldout_people)
+    training = RenderSettings(settings.poses, settings.backgrounds, seed=settings.seed, shard_size=shard)
+    sets = []
+    for render_settings, count in (
+        (training, settings.people),
+        (replace(training, heldout=True), settings.heldout_people),
+    ):
+        paths = render_shards(settings.out, render_settings, count, settings.workers, progress)
+        people, features = load_shards(paths)
+        sets.append(Renders(label_people(trainer.model.body, people), features))
+    return sets[0], sets[1]
+
+
+def _heldout_points(settings: PretrainSettings, trainer: _Trainer) -> Renders:
+    """Held-out people without pixels."""
+    rng = np.random.default_rng([settings.seed, 1])
+    poses = PoseBank(settings.poses, heldout=True)
+    people = sample_people(rng, poses, trainer.model.body, settings.heldout_people, OPEN_CROP.rescale)
+    return Renders(label_people(trainer.model.body, people), np.zeros((0, 0)))
+
+
+def _summary(phase: str, losses: dict, scores: dict) -> str:
+    kinds = [kind for kind in ("image", "points", "both") if f"{kind}_pa_mpjpe_mm" in scores]
+    measured = ", ".join(f"{scores[f'{kind}_pa_mpjpe_mm']:.0f} mm from {kind}" for kind in kinds)
+    return f"phase {phase}, loss {losses['total']:.3f}, held-out PA-MPJPE {measured}"
+
+
+def _log(folder: Path, row: dict) -> None:
+    with (folder / "log.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps({**row, "cpu_seconds": round(time.process_time())}) + "\n")
 
 
 def _claim(settings: PretrainSettings) -> None:
@@ -141,66 +183,71 @@ def _save(content: dict, path: Path) -> None:
 
 
 class _Trainer:
-    """Model, optimiser and the two streams; every step's randomness comes from (seed, step), so resuming is exact."""
+    """Model, optimiser and streams; a step's randomness comes from (seed, phase, step), so resuming is exact."""
 
     def __init__(self, settings: PretrainSettings):
         self.settings = settings
-        shard = min(_SHARD_SIZE, settings.people, settings.heldout_people)
-        self.render_settings = RenderSettings(
-            settings.poses, settings.backgrounds, seed=settings.seed, shard_size=shard
-        )
         self.poses = PoseBank(settings.poses)
-        self.labels: Labels | None = None
-        self.features: np.ndarray | None = None
         torch.manual_seed(settings.seed)
         self.model = _fresh_model(self.poses)
         self.averaged = copy.deepcopy(self.model).eval()
-        self.parameters = [p for name, p in self.model.named_parameters() if not name.startswith("trunk.")]
-        self.optimiser = torch.optim.AdamW(self.parameters, settings.learning_rate, weight_decay=1e-4)
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, settings.learning_rate, total_steps=settings.steps + 1, pct_start=_WARM_UP
-        )
+        self.phase = 0
+        self.renders: Renders | None = None
+        self._saved: dict | None = None
 
     @property
     def path(self) -> Path:
         """Where the run is kept between two starts."""
         return self.settings.out / "training.pt"
 
-    def resume(self) -> int:
-        """Load the last checkpoint, if there is one; returns the step to go on with."""
+    def resume(self) -> tuple[int, int]:
+        """Phase and step to go on with."""
         if not self.path.exists():
-            return 0
-        saved = torch.load(self.path, weights_only=True)
-        for name in _KEPT:
-            getattr(self, name).load_state_dict(saved[name])
-        return saved["step"]
+            return 0, 0
+        self._saved = torch.load(self.path, weights_only=True)
+        self.model.load_state_dict(self._saved["model"])
+        self.averaged.load_state_dict(self._saved["averaged"])
+        return self._saved["phase"], self._saved["step"]
 
-    def save(self, step: int) -> None:
+    def begin(self, phase: int, step: int, renders: Renders | None) -> None:
+        """Start a phase, or go on with it after `step` steps; a fresh one starts from the averaged weights."""
+        name, steps = self.settings.phases[phase]
+        self.phase, self.renders = phase, renders
+        if step == 0:
+            self.model.load_state_dict(self.averaged.state_dict())
+            if name == "image" and renders is not None:
+                for model in (self.model, self.averaged):
+                    model.feature_mean.copy_(torch.from_numpy(renders.features.mean(0, dtype=np.float64)))
+                    model.feature_std.copy_(torch.from_numpy(renders.features.std(0, dtype=np.float64) + 1e-3))
+        learning = "from_image." if name == "image" else "from_points."
+        self.parameters = [p for key, p in self.model.named_parameters() if key.startswith(learning)]
+        rate = self.settings.learning_rate
+        self.optimiser = torch.optim.AdamW(self.parameters, rate, weight_decay=1e-4)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser, rate, total_steps=steps + 1, pct_start=_WARM_UP
+        )
+        if step and self._saved is not None:
+            self.optimiser.load_state_dict(self._saved["optimiser"])
+            self.schedule.load_state_dict(self._saved["schedule"])
+
+    def save(self, phase: int, step: int) -> None:
         """Keep the run as it is after so many steps."""
-        _save({"step": step, **{name: getattr(self, name).state_dict() for name in _KEPT}}, self.path)
-
-    def see(self, people: People, features: np.ndarray) -> None:
-        """From now on learn from these rendered people too."""
-        self.labels, self.features = label_people(self.model.body, people), features
-        for model in (self.model, self.averaged):
-            model.feature_mean.copy_(torch.from_numpy(features.mean(0, dtype=np.float64)))
-            model.feature_std.copy_(torch.from_numpy(features.std(0, dtype=np.float64) + 1e-3))
+        state = {name: getattr(self, name).state_dict() for name in _KEPT}
+        _save({"phase": phase, "step": step, **state}, self.path)
 
     def step(self, step: int) -> dict[str, float]:
         """One optimiser step; returns its losses."""
-        rng = np.random.default_rng([self.settings.seed, 2, step])
+        rng = np.random.default_rng([self.settings.seed, 2 + self.phase, step])
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         torch.manual_seed(int(rng.integers(2**62)))  # dropout
-        streams = list(self._streams(rng, generator))
         self.model.train()
         self.optimiser.zero_grad()
         losses: dict[str, float] = {}
-        for features, labels, keypoints in streams:
-            with torch.autocast("cpu", torch.bfloat16):
-                steps = self.model.refine(features, labels.bbox_info, keypoints)
-            terms = pretraining_loss(steps, labels, LossWeights())
-            (terms["total"] / len(streams)).backward()
-            losses = {name: losses.get(name, 0) + float(term.detach()) / len(streams) for name, term in terms.items()}
+        for bodies, labels in self._streams(rng, generator):
+            terms = pretraining_loss(bodies, labels, LossWeights())
+            share = len(labels.betas) / self.settings.batch
+            (terms["total"] * share).backward()
+            losses = {name: losses.get(name, 0) + float(term.detach()) * share for name, term in terms.items()}
         if not np.isfinite(losses["total"]):
             raise TrainingError(f"the loss is no number any more at step {step}; lower the learning rate and resume")
         nn.utils.clip_grad_norm_(self.parameters, 2.0)
@@ -212,18 +259,33 @@ class _Trainer:
         return {name: round(value, 5) for name, value in losses.items()}
 
     def _streams(self, rng, generator):
-        """Batches as (features or None, labels, keypoints)."""
-        count = self.settings.batch
-        if self.features is not None and self.labels is not None:
-            count //= 2
-            chosen = np.sort(rng.choice(len(self.features), min(count, len(self.features)), replace=False))
-            rendered = Labels(*(getattr(self.labels, field.name)[chosen] for field in fields(Labels)))
-            points = corrupt_points(rendered.projected, rendered.inside, generator)
-            points[torch.rand(len(points), generator=generator) < _NO_POINTS_SHARE] = 0
-            yield torch.from_numpy(self.features[chosen]).float(), rendered, points
+        """Predicted bodies and their labels, batch by batch."""
+        name, count = self.settings.phases[self.phase][0], self.settings.batch
+        if name != "points" and self.renders is not None:
+            seen = count if name == "image" else round(_RENDERED_SHARE * count)
+            rows = np.sort(rng.choice(len(self.renders.features), min(seen, len(self.renders.features)), replace=False))
+            labels = self.renders.labels.rows(rows)
+            features = self.renders.tensor(rows)
+            if name == "image":
+                with torch.autocast("cpu", torch.bfloat16):
+                    yield self.model.see(features, labels.bbox_info), labels
+                return
+            with torch.no_grad():
+                start = self.averaged.see(features, labels.bbox_info)[-1]
+            yield self._follow(start, torch.ones(len(rows), 1), labels, generator), labels
+            count -= len(rows)
         people = sample_people(rng, self.poses, self.model.body, count, OPEN_CROP.rescale)
-        drawn = label_people(self.model.body, people)
-        yield None, drawn, corrupt_points(drawn.projected, drawn.inside, generator)
+        labels = label_people(self.model.body, people)
+        start, has_prior = self.model.mean_body(labels.bbox_info), torch.zeros(count, 1)
+        if name == "both":
+            has_prior = (torch.rand(count, 1, generator=generator) >= _NO_PRIOR_SHARE).float()
+            start = imagined_prior(self.model, people, labels, start, has_prior, generator)
+        yield self._follow(start, has_prior, labels, generator), labels
+
+    def _follow(self, start, has_prior, labels, generator):
+        points = corrupt_points(labels.projected, labels.inside, generator)
+        with torch.autocast("cpu", torch.bfloat16):
+            return self.model.follow(points, labels.bbox_info, start, has_prior)
 
 
 def _fresh_model(poses: PoseBank) -> OpenCliff:

@@ -44,11 +44,13 @@ def validate(model: OpenCliff, labels: Labels, features: torch.Tensor | None) ->
     points = torch.cat([(labels.projected + noise) * confidence[..., None], confidence[..., None]], -1)
     true = _rooted(labels.joints)
     scores = {}
-    kinds = [("points", None, points)]
+    nothing, something = (torch.full((len(points), 1), value) for value in (0.0, 1.0))
+    bodies = {"points": model.follow(points, labels.bbox_info, model.mean_body(labels.bbox_info), nothing)[-1]}
     if features is not None:
-        kinds += [("image", features, None), ("both", features, points)]
-    for kind, seen, marked in kinds:
-        predicted = _rooted(model.refine(seen, labels.bbox_info, marked)[-1].joints)
+        bodies["image"] = model.see(features, labels.bbox_info)[-1]
+        bodies["both"] = model.follow(points, labels.bbox_info, bodies["image"], something)[-1]
+    for kind, body in bodies.items():
+        predicted = _rooted(body.joints)
         scores[f"{kind}_pa_mpjpe_mm"] = round(float(np.nanmean(pa_mpjpe(predicted, true))), 2)
         scores[f"{kind}_mpjpe_mm"] = round(float(np.mean(np.linalg.norm(predicted - true, axis=-1))) * 1000, 2)
     return scores

@@ -15,7 +15,7 @@ from cliff_core.skeletons import COCO23, JOINT_SETS
 @pytest.fixture(scope="module")
 def predictor():
     torch.manual_seed(0)
-    model = OpenCliff(OpenCliffConfig(width=32, image_width=16, blocks=1), "small")
+    model = OpenCliff(OpenCliffConfig(image_width=16, points_width=32, blocks=1), "small")
     start = torch.eye(3).repeat(24, 1, 1)
     start[0] = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
     model.init_pose.copy_(start[:, :, :2].reshape(1, 144))

@@ -7,7 +7,7 @@ from cliff_core.errors import CheckpointError
 from cliff_core.models import load_cliff
 from cliff_core.models.open_cliff import FEATURE_SIZE, OpenCliff, OpenCliffConfig
 
-SMALL = OpenCliffConfig(width=32, image_width=16, blocks=1, iterations=2)
+SMALL = OpenCliffConfig(image_width=16, points_width=32, blocks=1, iterations=2)
 
 
 @pytest.fixture
@@ -15,7 +15,8 @@ def model():
     torch.manual_seed(0)
     model = OpenCliff(SMALL, "small").eval()
     with torch.no_grad():  # far from the start, so that inputs show in the output
-        model.state_out.weight.normal_(0, 0.2)
+        model.from_image.state_out.weight.normal_(0, 0.2)
+        model.from_points.state_out.weight.normal_(0, 0.2)
         model.init_pose.copy_(torch.eye(3)[:, :2].repeat(24, 1, 1).reshape(1, 144))
     return model
 
@@ -28,29 +29,40 @@ def _inputs(count=3):
     return features, info, points
 
 
-def test_no_points_and_points_without_confidence_are_the_same(model):
+def test_without_points_it_is_plain_cliff(model):
     features, info, points = _inputs()
-    points[..., 2] = 0
-    without = model.regress(features, info)
-    unsure = model.regress(features, info, points)
-    for a, b in zip(without, unsure, strict=True):
+    points[1, :, 2] = 0
+    seen = model.see(features, info)[-1]
+    plain = model.regress(features, info)
+    mixed = model.regress(features, info, points)
+    torch.testing.assert_close(plain[0], seen.rotmat)
+    for a, b in zip(mixed, plain, strict=True):
+        torch.testing.assert_close(a[1], b[1])  # the person without points
+        assert not torch.allclose(a[0], b[0])
+
+
+def test_where_a_missing_point_lies_does_not_matter(model):
+    features, info, points = _inputs()
+    points[:, 7, 2] = 0
+    moved = points.clone()
+    moved[:, 7, :2] += 5
+    for a, b in zip(model.regress(features, info, points), model.regress(features, info, moved), strict=True):
         torch.testing.assert_close(a, b)
 
 
 def test_each_of_image_place_and_points_changes_the_prediction(model):
     features, info, points = _inputs()
     base = model.regress(features, info, points)[0]
-    assert (model.regress(features + 1, info, points)[0] - base).abs().max() > 1e-4
-    assert (model.regress(features, info + 1, points)[0] - base).abs().max() > 1e-4
     moved = points.clone()
     moved[:, 9, 0] += 0.1
-    assert (model.regress(features, info, moved)[0] - base).abs().max() > 1e-5
+    for changed in ((features + 1, info, points), (features, info + 1, points), (features, info, moved)):
+        assert (model.regress(*changed)[0] - base).abs().max() > 1e-5
 
 
 def test_predictions_are_rotations_and_end_with_the_last_iteration(model):
-    features, info, points = _inputs()
-    steps = model.refine(features, info, points)
-    rotmat, betas, cam_crop = model.regress(features, info, points)
+    features, info, _ = _inputs()
+    steps = model.see(features, info)
+    rotmat, betas, cam_crop = model.regress(features, info)
     assert len(steps) == SMALL.iterations
     torch.testing.assert_close(rotmat @ rotmat.transpose(-1, -2), torch.eye(3).expand(3, 24, 3, 3), atol=1e-5, rtol=0)
     assert betas.shape == (3, 10)
@@ -74,7 +86,7 @@ def test_a_checkpoint_comes_back_through_load_cliff(model, tmp_path):
         (lambda checkpoint: checkpoint.update(version=99), "version 99"),
         (lambda checkpoint: checkpoint["state"].pop("init_pose"), "init_pose"),
         (lambda checkpoint: checkpoint.pop("state"), "damaged"),
-        (lambda checkpoint: checkpoint["config"].update(width=64), "size"),
+        (lambda checkpoint: checkpoint["config"].update(points_width=64), "size"),
     ],
 )
 def test_a_spoilt_checkpoint_is_refused_by_name(model, tmp_path, spoil, words):

@@ -52,7 +52,7 @@ def _facing_the_camera(model):
 
 def _open_model():
     torch.manual_seed(0)
-    return _facing_the_camera(OpenCliff(OpenCliffConfig(width=128, image_width=64, blocks=1), "small"))
+    return _facing_the_camera(OpenCliff(OpenCliffConfig(image_width=64, points_width=128, blocks=1), "small"))
 
 
 def _silent(done, total, text):

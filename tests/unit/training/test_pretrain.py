@@ -15,10 +15,9 @@ class Killed(Exception):
     """Stands for kill -9 at a moment of our choice."""
 
 
-def _settings(out, **changes):
+def _settings(out):
     return PretrainSettings(
-        **{"out": out, "people": 6, "heldout_people": 6, "points_steps": 1, "steps": 3, "batch": 8, "workers": 1}
-        | changes
+        out, people=6, heldout_people=6, points_steps=1, image_steps=2, both_steps=2, batch=8, workers=1
     )
 
 
@@ -30,17 +29,23 @@ def test_a_killed_training_resumes_to_the_same_weights(tmp_path, monkeypatch):
     monkeypatch.setattr(pretrain, "_CHECKPOINT_EVERY", 1)
     undisturbed = torch.load(run(_settings(tmp_path / "one"), _silent), weights_only=True)["state"]
 
-    def kill_after_two(done, total, text):
-        if text.startswith("loss") and done == 2:
+    def kill_in_the_second_phase(done, total, text):
+        if text.startswith("phase image") and done == 1:
             raise Killed
 
     with pytest.raises(Killed):
-        run(_settings(tmp_path / "two"), kill_after_two)
+        run(_settings(tmp_path / "two"), kill_in_the_second_phase)
     resumed = torch.load(run(_settings(tmp_path / "two"), _silent), weights_only=True)["state"]
 
     assert all(torch.equal(undisturbed[name], resumed[name]) for name in undisturbed)
     rows = [json.loads(line) for line in (tmp_path / "two" / "log.jsonl").read_text().splitlines()]
-    assert [row["step"] for row in rows] == [1, 2, 3]
+    assert [(row["phase"], row["step"]) for row in rows] == [
+        ("points", 1),
+        ("image", 1),
+        ("image", 2),
+        ("both", 1),
+        ("both", 2),
+    ]
     assert "both_pa_mpjpe_mm" in rows[-1]
     assert load_cliff(tmp_path / "two" / "open_cliff.pt").name.startswith("open-cliff")
 

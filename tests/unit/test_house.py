@@ -17,7 +17,7 @@ RESOURCES_LIMIT_BYTES = 60_000_000
 TEXT_SUFFIXES = {".py", ".md", ".toml", ".txt", ".json", ".cfg", ".yml", ".yaml", ".sh", ""}
 
 # Spelled in pieces, so that this file does not hold what it looks for.
-HOME = re.compile(r"(?<![\w.~])/(?:root|work|home/[a-z_]\w*|Users/[A-Za-z]\w*)" + r"/|\b[A-Z]:\\" + r"Users\\")
+HOME = re.compile(r"(?<![\w.~])/(?:root|work|home/(?!me/)[a-z_]\w*|Users/[A-Za-z]\w*)" + r"/|\b[A-Z]:\\" + r"Users\\")
 REGISTRY = re.compile("--(?:extra-)?index" + "-url|PIP_INDEX" + r"_URL|https?://[^\s\"')]*/" + r"simple\b")
 
 

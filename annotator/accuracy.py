@@ -19,7 +19,7 @@ from cliff_core.training.finetune import FinetuneSettings
 
 @dataclass(frozen=True, slots=True)
 class SetAccuracy:
-    """Means over the people of one data set, before and after the loop.
+    """Means over the people of one data set: from the photo alone, with detected points, after the loop.
 
     Attributes:
         data_set, people: which, and how many.
@@ -29,10 +29,10 @@ class SetAccuracy:
 
     data_set: str
     people: int
-    pck05: tuple[float, float]
-    pck10: tuple[float, float]
-    pa_mpjpe_mm: tuple[float, float] | None
-    mpjpe_mm: tuple[float, float] | None
+    pck05: tuple[float, ...]
+    pck10: tuple[float, ...]
+    pa_mpjpe_mm: tuple[float, ...] | None
+    mpjpe_mm: tuple[float, ...] | None
 
 
 def measure_real_photos(folder: Path, seed: int, progress: Callable[[int, int, str], None]) -> list[SetAccuracy]:
@@ -53,13 +53,18 @@ def measure_real_photos(folder: Path, seed: int, progress: Callable[[int, int, s
     rows = [known[person.image_name, person.annotation_id] for person in refined.people]
     sets = sorted({row.data_set for row in rows})
     return [
-        _score(name, [i for i, row in enumerate(rows) if row.data_set == name], rows, (refined.prior, refined.refined))
+        _score(
+            name,
+            [i for i, row in enumerate(rows) if row.data_set == name],
+            rows,
+            (refined.seen, refined.prior, refined.refined),
+        )
         for name in sets
     ]
 
 
 def _score(
-    name: str, members: list[int], rows: Sequence[RealPerson], rounds: tuple[Sequence[Estimate], Sequence[Estimate]]
+    name: str, members: list[int], rows: Sequence[RealPerson], rounds: tuple[Sequence[Estimate], ...]
 ) -> SetAccuracy:
     body = load_body()
     points = [rows[i].person.keypoints for i in members]
@@ -77,6 +82,6 @@ def _score(
         errors = [joint_scores(body, [these[i] for i, _ in measured], joints) for these in rounds]
 
     def mean(key):
-        return None if errors is None else (float(errors[0][key].mean()), float(errors[1][key].mean()))
+        return None if errors is None else tuple(float(each[key].mean()) for each in errors)
 
     return SetAccuracy(name, len(members), pck(0.05), pck(0.1), mean("pa_mpjpe"), mean("mpjpe"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +22,7 @@ from cliff_core.execution.streams import available_cores
 from cliff_core.images import read_image, write_image
 from cliff_core.resources import resource_path
 
+_MOMENTS = ("photo alone", "with detected points", "after the loop")
 _LIBRARIES = ("torch", "onnxruntime", "opencv-python-headless", "numba", "numpy", "pillow")
 _PHOTOS, _ROUNDS = 24, 2
 
@@ -140,11 +141,11 @@ def _rate(photos: Path, out: Path, workers: int | None = None) -> tuple[float, f
 
 
 def measure_accuracy(seed: int, real: Path | None, progress: Progress) -> list[Measured]:
-    """Errors before and after the loop, on the sample and, with --real DIR, on real photos."""
+    """Errors from the photo alone, with detected points and after the loop; of the sample, and with --real DIR."""
     with tempfile.TemporaryDirectory(prefix="cliff-bench-") as folder:
         rows = run_demo(Path(folder), photos=None, keypoints=None, seed=seed, progress=progress).rows
-    changes = {row.measure: (row.before, row.after) for row in rows if row.before is not None and row.after is not None}
-    outcomes = [_changes("sample", changes)]
+    moments = {row.measure: (row.photo, row.detected, row.refined) for row in rows}
+    outcomes = [_changes("sample", moments)]
     for each in measure_real_photos(real, seed, progress) if real is not None else []:
         measures = {"PCK@0.05, %": each.pck05, "PCK@0.1, %": each.pck10}
         measures |= {"PA-MPJPE, mm": each.pa_mpjpe_mm} if each.pa_mpjpe_mm else {}
@@ -153,14 +154,21 @@ def measure_accuracy(seed: int, real: Path | None, progress: Progress) -> list[M
     return outcomes
 
 
-def _changes(name: str, measures: dict[str, tuple[float, float]]) -> Measured:
-    summary = "; ".join(f"{measure} {before:.1f} -> {after:.1f}" for measure, (before, after) in measures.items())
-    values = {
-        f"{measure}, {when}": value
-        for measure, pair in measures.items()
-        for when, value in zip(("before", "after"), pair, strict=True)
+def _changes(name: str, measures: Mapping[str, tuple[float | None, ...]]) -> Measured:
+    """Each measure from the photo alone, with detected points and after the loop."""
+    known = {
+        (measure, when): value
+        for measure, values in measures.items()
+        for when, value in zip(_MOMENTS, values, strict=True)
+        if value is not None
     }
-    return Measured(f"accuracy, {name}", summary, values)
+    summary = "; ".join(
+        f"{measure} {' -> '.join('-' if value is None else f'{value:.1f}' for value in values)}"
+        for measure, values in measures.items()
+    )
+    return Measured(
+        f"accuracy, {name}", summary, {f"{measure}, {when}": value for (measure, when), value in known.items()}
+    )
 
 
 _BENCHMARKS: dict[str, Callable[[int, Path | None, Progress], list[Measured]]] = {

@@ -23,20 +23,24 @@ from cliff_core.resources import resource_path
 from cliff_core.training.finetune import FinetuneSettings
 
 _SHEET_PHOTOS = 12
+_MOMENTS = ("CLIFF, photo alone", "After the loop")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measure before and after the loop; `None` where it could not be taken.
+    """One measure of the bodies at three moments; `None` where it could not be taken.
 
     Attributes:
         measure: name with its convention.
-        before, after: means over people.
+        photo: predicted from the photo alone, as CLIFF does.
+        detected: from the photo and a detector's points.
+        refined: after fine-tuning on the people's own points, which are then given too.
     """
 
     measure: str
-    before: float | None
-    after: float | None
+    photo: float | None
+    detected: float | None
+    refined: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +71,11 @@ class DemoReport:
     def __str__(self) -> str:
         width = max(len(row.measure) for row in self.rows)
         lines = [f"{self.people} people on {self.photos} photos, tuned for {self.epochs} epochs", ""]
-        lines.append(f"{'':{width}}  {'before':>8}  {'after':>8}  {'change':>8}")
+        lines.append(f"{'':{width}}{'photo alone':>13}{'+ detected':>13}{'after the loop':>17}")
         for row in self.rows:
-            change = f"{row.after / row.before - 1:+8.0%}" if row.before and row.after is not None else ""
-            lines.append(f"{row.measure:{width}}  {_number(row.before)}  {_number(row.after)}  {change}")
+            change = f" ({row.refined / row.photo - 1:+.0%})" if row.photo and row.refined is not None else ""
+            values = f"{_number(row.photo)}{_number(row.detected)}{_number(row.refined)}"
+            lines.append(f"{row.measure:{width}}{values}{change}")
         lines += ["", *(f"left out: {reason}" for reason in self.skipped)]
         lines += [
             f"SMPL annotations  {self.annotations}",
@@ -130,7 +135,7 @@ def run_demo(out: Path, *, photos: Path | None, keypoints: Path | None, seed: in
 
 
 def _number(value: float | None) -> str:
-    return f"{'-':>8}" if value is None else f"{value:8.1f}"
+    return f"{'-':>13}" if value is None else f"{value:13.1f}"
 
 
 def _read_truth(path: Path) -> dict[int, SmplParams]:
@@ -152,33 +157,29 @@ def _check_photos(folder: Path, keypoints: Path, people: Sequence[PhotoPerson]) 
 
 
 def _measure(body: Body, refined: Refined, truth: dict[int, SmplParams]) -> tuple[Row, ...]:
+    moments = (refined.seen, refined.prior, refined.refined)
     points = [person.keypoints for person in refined.people]
 
     def pck(threshold):
-        return [
-            100 * float(np.nanmean(point_scores(body, these, points, threshold)))
-            for these in (refined.prior, refined.refined)
-        ]
+        return (100 * float(np.nanmean(point_scores(body, bodies, points, threshold))) for bodies in moments)
 
     choosing = refined.tuning.choosing
-    withheld = [choosing[0].withheld, choosing[refined.tuning.chosen_epochs].withheld]
+    withheld = [choosing[epoch].withheld for epoch in (0, refined.tuning.chosen_epochs)]
     rows = [
         Row("PCK@0.05 of COCO-17, % (the points tuned on)", *pck(0.05)),
         Row("PCK@0.1 of COCO-17, % (the points tuned on)", *pck(0.1)),
-        Row("withheld points, % of half a crop", *(None if error is None else 100 * error for error in withheld)),
+        Row("withheld points, % of half a crop", None, *(None if error is None else 100 * error for error in withheld)),
     ]
     known = [row for row, person in enumerate(refined.people) if person.annotation_id in truth]
     if known:
         true = [truth[refined.people[row].annotation_id] for row in known]
-        before, after = (
-            truth_scores(body, [these[row] for row in known], true) for these in (refined.prior, refined.refined)
-        )
+        errors = [truth_scores(body, [bodies[row] for row in known], true) for bodies in moments]
         names = {
             "pa_mpjpe": "PA-MPJPE, mm (14 LSP joints)",
             "mpjpe": "MPJPE, mm (14 LSP joints, mid-hip)",
             "pve": "PVE, mm",
         }
-        rows += [Row(name, float(np.mean(before[key])), float(np.mean(after[key]))) for key, name in names.items()]
+        rows += [Row(name, *(float(np.mean(each[key])) for each in errors)) for key, name in names.items()]
     return tuple(rows)
 
 
@@ -189,11 +190,13 @@ def _draw(folder: Path, photos: Path, body: Body, refined: Refined, progress: Pr
     paths = []
     for done, (name, rows) in enumerate(groups, start=1):
         before, after = (
-            [posed_vertices(body, these[row].params) for row in rows] for these in (refined.prior, refined.refined)
+            [posed_vertices(body, these[row].params) for row in rows] for these in (refined.seen, refined.refined)
         )
         points = [keypoints for row in rows if (keypoints := refined.people[row].keypoints) is not None]
         camera = refined.refined[rows[0]].camera
-        picture = before_after(read_image(photos / name), before, after, body.faces, camera, points, title=name)
+        picture = before_after(
+            read_image(photos / name), before, after, body.faces, camera, points, title=name, names=_MOMENTS
+        )
         paths.append(folder / Path(name).with_suffix(".jpg"))
         paths[-1].parent.mkdir(parents=True, exist_ok=True)
         write_image(paths[-1], picture)

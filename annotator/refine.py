@@ -27,16 +27,18 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Refined:
-    """Bodies before and after fine-tuning, in the order of the people given.
+    """Bodies before and after fine-tuning.
 
     Attributes:
-        people: who was predicted.
-        prior: from the photo and the detector's points.
+        people: who was predicted, photo by photo.
+        seen: from the photo alone, as CLIFF predicts.
+        prior: from the photo and a detector's points; the same as `seen` for models that take no points.
         refined: from the photo and the people's own points, after tuning on them.
         tuning: the tuned model and its curves.
     """
 
     people: tuple[PhotoPerson, ...]
+    seen: tuple[Estimate, ...]
     prior: tuple[Estimate, ...]
     refined: tuple[Estimate, ...]
     tuning: Finetuned
@@ -67,11 +69,12 @@ def refine_people(
     predictor = Predictor(model, body)
     people = tuple(sorted(people, key=lambda person: person.image_name))
     crops = _crop_people(predictor, folder, people, progress)
+    seen = predictor.estimates(crops.with_keypoints([None] * len(people)))
     prior = predictor.estimates(crops)
     marked = crops.with_keypoints([person.keypoints for person in people])
     tuning = finetune(model, TorchBody(body), marked, settings, progress)
     refined = Predictor(tuning.model, body).estimates(marked)
-    return Refined(people, tuple(prior), tuple(refined), tuning)
+    return Refined(people, tuple(seen), tuple(prior), tuple(refined), tuning)
 
 
 def _crop_people(predictor: Predictor, folder: Path, people: Sequence[PhotoPerson], progress: Progress) -> Crops:

@@ -301,7 +301,7 @@ def _shine(total, points, normals, casters, towards, colour):
     )
 
 
-@njit(cache=True, nogil=True)
+@njit(nogil=True)  # not cached: the cache would lie among the resources
 def _add_light(total, points, normals, nearest, lamp, axes, focal, towards, colour, bias):
     cells = nearest.shape[0]
     for n in range(points.shape[0]):

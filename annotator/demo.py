@@ -79,7 +79,7 @@ class DemoReport:
         lines += ["", *(f"left out: {reason}" for reason in self.skipped)]
         lines += [
             f"SMPL annotations  {self.annotations}",
-            f"pictures          {self.overview.parent}",
+            f"pictures          {self.out / 'pictures'}",
             f"all at a glance   {self.overview}",
         ]
         return "\n".join(lines)

@@ -29,13 +29,12 @@ from cliff_core.images import read_image, write_image
 from cliff_core.inference import Predictor
 from cliff_core.models import load_cliff
 from cliff_core.records import Estimate, PhotoPerson
-from cliff_core.rendering.overlay import draw_keypoints, draw_overlay, person_colour, side_view
+from cliff_core.rendering.overlay import draw_keypoints, draw_overlay, foreground, person_colour, side_view
 from cliff_core.rendering.theme import BACKGROUND
 
 _WORKERS_AT_MOST = 4  # each may hold a photo of 200 megapixels
 _AHEAD = 16  # photos that may be done while a large one before them is still at work
 _SIDE_PX = (480, 1000)  # least and greatest height of the side view
-_FOREGROUND = 0.5  # of the highest box: people at least so high are shown from the side
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,8 +253,7 @@ def result_picture(rgb: np.ndarray, estimates: Sequence[Estimate], body: Body) -
         if estimate.keypoints is not None:
             overlay = draw_keypoints(overlay, estimate.keypoints, overlay.shape[1] / rgb.shape[1])
     height = int(np.clip(overlay.shape[0], *_SIDE_PX))
-    heights_px = [estimate.box.height for estimate in estimates]
-    near = [number for number, each in enumerate(heights_px) if each >= _FOREGROUND * max(heights_px)]
+    near = foreground(meshes)
     size = (round(0.8 * height), height)
     side = side_view([meshes[n] for n in near], body.faces, size, colours=[colours[n] for n in near])
     rows = max(overlay.shape[0], height)

@@ -16,12 +16,12 @@ from cliff_core.rendering.body_layer import paint_bodies
 from cliff_core.rendering.points import draw_keypoints
 from cliff_core.rendering.rasteriser import Viewport
 from cliff_core.rendering.sheets import before_after, contact_sheet
-from cliff_core.rendering.side_view import side_view
+from cliff_core.rendering.side_view import foreground, side_view
 from cliff_core.rendering.theme import person_colour
 
 __all__ = [
-    "LONGEST_SIDE_PX", "before_after", "contact_sheet", "draw_keypoints", "draw_overlay", "person_colour", "reduced",
-    "side_view",
+    "LONGEST_SIDE_PX", "before_after", "contact_sheet", "draw_keypoints", "draw_overlay", "foreground", "person_colour",
+    "reduced", "side_view",
 ]  # fmt: skip
 
 LONGEST_SIDE_PX = 2000

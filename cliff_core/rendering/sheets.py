@@ -11,7 +11,7 @@ from cliff_core.records import Camera, Keypoints
 from cliff_core.rendering.body_layer import paint_bodies
 from cliff_core.rendering.points import draw_keypoints
 from cliff_core.rendering.rasteriser import Viewport
-from cliff_core.rendering.side_view import side_view
+from cliff_core.rendering.side_view import foreground, side_view
 from cliff_core.rendering.theme import BACKGROUND, GRID_PX, PANEL, TEXT, person_colour, shorten, write_text
 
 _TITLE_PX, _TEXT_PX = 18, 14
@@ -78,7 +78,7 @@ def before_after(
 
     The photo is cut to the people if they are small in it. A narrow cut gives one row of five panels; for a wide one
     the side views go below their overlays, with a view from above in the free place. Both side views share one frame,
-    and the second shows the first one's bodies as pale outlines.
+    and the second shows the first one's bodies as pale outlines. People far behind are in the overlays only.
 
     Args:
         photo: (H, W, 3) uint8, the camera's whole photo.
@@ -112,14 +112,26 @@ def before_after(
     wide = width > 0.9 * height_px
     side_size = (width, round(0.7 * height_px)) if wide else (round(height_px * 0.8), height_px)
     first, second = names
-    pale = f" (outline: {first.lower()})" if before else ""
+    pale = f" (outline: {first})" if before else ""
     given = (overlay((), 1.0), "Photo and 2D points" if shown else "Photo")
     overlay_before, overlay_after = (overlay(before, 0.75), first), (overlay(after, 0.75), second)
-    side_before = (side_view(before, faces, side_size, framed=after), f"{first}, from the side")
-    side_after = (side_view(after, faces, side_size, ghosts=before), f"{second}, from the side{pale}")
+    near = foreground(after or before)
+    colours = [person_colour(n) for n in near]
+    near_before, near_after = ([meshes[n] for n in near] if meshes else () for meshes in (before, after))
+    side_before = (
+        side_view(near_before, faces, side_size, colours=colours, framed=near_after),
+        f"{first}, from the side",
+    )
+    side_after = (
+        side_view(near_after, faces, side_size, colours=colours, ghosts=near_before),
+        f"{second}, from the side{pale}",
+    )
     if not wide:
         return _rows([[given, overlay_before, side_before, overlay_after, side_after]], title)
-    above = (side_view(after, faces, side_size, "top", ghosts=before), f"{second}, from above{pale}")
+    above = (
+        side_view(near_after, faces, side_size, "top", colours=colours, ghosts=near_before),
+        f"{second}, from above{pale}",
+    )
     return _rows([[given, overlay_before, overlay_after], [above, side_before, side_after]], title)
 
 

@@ -12,6 +12,8 @@ from cliff_core.rendering.body_layer import paint_bodies
 from cliff_core.rendering.rasteriser import Canvas, Viewport
 from cliff_core.rendering.theme import BACKGROUND, GRID_PX, HAIRLINE, QUIET_TEXT, person_colour, write_text
 
+_FOREGROUND = 0.5
+_NEAREST_M = 0.1
 _FAR = 14.0  # the eye is this many scene sizes away: nearly parallel, yet nearer feet look nearer
 _FILL = 0.78  # share of the picture that the bodies take
 _LEAST_SCENE_M = 1.2
@@ -29,6 +31,18 @@ _AXES = {
     "front": np.eye(3),
     "top": np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], float),  # the photo's camera is at the bottom
 }
+
+
+def foreground(bodies: Sequence[np.ndarray]) -> list[int]:
+    """Which bodies to show from another direction: those that look at least half as large as the largest.
+
+    One person thirty metres behind would make all others tiny.
+
+    Args:
+        bodies: vertices (V, 3) of each, camera frame, metres.
+    """
+    sizes = [float(np.ptp(mesh, axis=0).max() / max(np.median(mesh[:, 2]), _NEAREST_M)) for mesh in bodies]
+    return [number for number, size in enumerate(sizes) if size >= _FOREGROUND * max(sizes)]
 
 
 def side_view(

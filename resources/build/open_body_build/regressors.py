@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
-from .skinning import blend_skin, joint_transforms, random_poses, rotvec_to_rotmat
+from .skinning import blend_skin, joint_transforms, pose_feature, random_poses, rotvec_to_rotmat
 from .tpose import JOINTS
 
 COCO23 = (
@@ -29,6 +29,8 @@ H36M17 = (
     "pelvis left_hip left_knee left_ankle right_hip right_knee right_ankle spine neck head head_top left_shoulder "
     "left_elbow left_wrist right_shoulder right_elbow right_wrist"
 ).split()
+
+_POSES = 400  # as many as people: neither may outvote the other
 
 # Which joints carry a keypoint when the body moves, and by what share. Hips stay mostly with the pelvis, being the
 # place of a joint centre; points at a hinge are shared evenly by the two sides of it.
@@ -126,17 +128,21 @@ class KeypointFitter:
 
     Args:
         shared: mesh and people in T-pose.
+        posedirs: (V, 3, 207) the body's pose correctives, because they move vertices too.
         people_a_pose: (S, V, 3) the same people in anny's A-pose, where anny defines its keypoints.
         keypoints: name -> (S, 3) of those.
     """
 
-    def __init__(self, shared: Shared, people_a_pose: np.ndarray, keypoints: dict[str, np.ndarray]) -> None:
+    def __init__(
+        self, shared: Shared, posedirs: np.ndarray, people_a_pose: np.ndarray, keypoints: dict[str, np.ndarray]
+    ) -> None:
         self._shared = shared
         self._a_pose = people_a_pose
         self._keypoints = keypoints
-        rotmats = rotvec_to_rotmat(random_poses(80, seed=11))
+        rotmats = rotvec_to_rotmat(random_poses(_POSES, seed=11))
         self._turn, self._shift = joint_transforms(rotmats, shared.joints)
-        self._posed = blend_skin(shared.template, self._turn, self._shift, shared.weights)
+        corrected = shared.template + np.einsum("vcp,np->nvc", posedirs, pose_feature(rotmats), optimize=True)
+        self._posed = blend_skin(corrected, self._turn, self._shift, shared.weights)
 
     def rows(self, names: list[str]) -> np.ndarray:
         """(K, V) for names as in `COCO23`, or a place with a prefix: `lsp_neck`, `h36m_left_hip`."""
@@ -170,8 +176,8 @@ class KeypointFitter:
         """A point given on the average body only: a wide ring of vertices carries it over to other shapes."""
         everywhere = np.ones(len(self._shared.template), bool)
         candidates = _nearest(self._shared.template, place, 400, everywhere)
-        meshes = np.concatenate([np.repeat(self._shared.template[None], 80, 0), self._posed])
-        targets = np.concatenate([np.repeat(place[None], 80, 0), self._carried(place, carriers)])
+        meshes = np.concatenate([np.repeat(self._shared.template[None], _POSES, 0), self._posed])
+        targets = np.concatenate([np.repeat(place[None], _POSES, 0), self._carried(place, carriers)])
         return _fit_row(meshes, targets, candidates, self._shared.mirror, middle=middle, ridge=1e-3)
 
     def _carried(self, point: np.ndarray, carriers: dict[int, float]) -> np.ndarray:

@@ -29,8 +29,8 @@ class ShapeSpace:
 def fit_shape_space(people: np.ndarray, mirror: np.ndarray) -> ShapeSpace:
     """Principal components of T-pose people (S, V, 3), made exactly symmetric.
 
-    Signs: beta 0 grows the body; every other beta widens it (its surface is pushed outwards on average), so that a
-    rebuild cannot flip them at random.
+    Signs: beta 0 grows the body; every other beta moves the surface away from the body's vertical axis, distant parts
+    counting more (so mostly the span of the arms). Any rule would do that a rebuild cannot flip at random.
     """
     people = 0.5 * (people + people[:, mirror] * [-1, 1, 1])
     template = people.mean(0)

@@ -58,9 +58,12 @@ def merge_weights(rig: Rig) -> np.ndarray:
 
 
 def limit_influences(weights: np.ndarray, count: int = 4, least: float = 1e-3) -> np.ndarray:
-    """Weights with at most `count` joints a vertex, as skinning hardware and file formats expect."""
-    threshold = np.sort(weights, 1)[:, -count][:, None]
-    kept = np.where((weights >= threshold) & (weights >= least), weights, 0.0)
+    """Weights with at most `count` joints a vertex, as skinning hardware and file formats expect.
+
+    Where the last place is shared by a left and a right joint, both go: the middle of the body stays symmetric.
+    """
+    next_largest = np.sort(weights, 1)[:, -count - 1][:, None]
+    kept = np.where((weights > next_largest + 1e-9) & (weights >= least), weights, 0.0)
     return kept / kept.sum(1, keepdims=True)
 
 

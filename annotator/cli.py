@@ -78,8 +78,12 @@ def predict(
 @app.command()
 def pretrain(
     out: Annotated[Path, typer.Option(help="Run folder; a stopped run in it is continued.")] = Path("runs/pretrain"),
-    people: Annotated[int | None, typer.Option(min=1, help="Rendered people.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Training steps.")] = None,
+    people: Annotated[int | None, typer.Option(min=1, help="Rendered people to train on.")] = None,
+    heldout_people: Annotated[int | None, typer.Option(min=1, help="Rendered people to measure on.")] = None,
+    points_steps: Annotated[int | None, typer.Option(min=1, help="Steps on 2D points alone.")] = None,
+    image_steps: Annotated[int | None, typer.Option(min=1, help="Steps on the image alone.")] = None,
+    both_steps: Annotated[int | None, typer.Option(min=1, help="Steps on both.")] = None,
+    batch: Annotated[int | None, typer.Option(min=2, help="People per step.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Rendering processes.")] = None,
     poses: Annotated[Path | None, typer.Option(help="npz of SMPL poses instead of the bundled ones.")] = None,
     backgrounds: Annotated[Path | None, typer.Option(help="Folder of photos without people.")] = None,
@@ -91,7 +95,11 @@ def pretrain(
 
     given: dict[str, Any] = {
         "people": people,
-        "steps": steps,
+        "heldout_people": heldout_people,
+        "points_steps": points_steps,
+        "image_steps": image_steps,
+        "both_steps": both_steps,
+        "batch": batch,
         "workers": workers,
         "poses": poses,
         "backgrounds": backgrounds,

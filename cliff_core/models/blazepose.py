@@ -168,7 +168,10 @@ def state_dict_from_onnx(path: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: the file is not this network.
     """
-    import onnx
+    try:
+        import onnx
+    except ImportError:
+        raise CheckpointError(f"{path}: needs the package `onnx` to be read; install the extra `train`") from None
 
     try:
         graph = onnx.load(str(path)).graph

@@ -12,7 +12,7 @@ uses all points for as long.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +23,8 @@ from cliff_core.errors import TrainingError
 from cliff_core.geometry.crop_units import project_to_crop
 from cliff_core.inference import JOINT_SET, Crops, regress
 from cliff_core.training.losses import positive_scale_loss, reprojection_loss
+
+_FLAT = 1.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,12 @@ def finetune(
     return Finetuned(tuned, chosen, tuple(choosing), tuple(final))
 
 
+def last_good_epoch(curve: Sequence[Epoch]) -> int:
+    """The last epoch whose withheld error is about the lowest: tuning stops when it is flat, not at a lucky dip."""
+    errors = {epoch.number: epoch.withheld for epoch in curve if epoch.withheld is not None}
+    return max(number for number, error in errors.items() if error <= _FLAT * min(errors.values()))
+
+
 class _Tuning:
     """The people who supervise, and one tuning run over them."""
 
@@ -137,11 +145,11 @@ class _Tuning:
         return marked & (rank < take)
 
     def choose_epochs(self, model, withheld, progress) -> tuple[list[Epoch], int]:
-        """Curves of a run without the withheld points, and the epoch at which they were predicted best."""
+        """Curves of a run without the withheld points, and how long to tune."""
         kept = self.points.clone()
         kept[withheld] = 0
         _, curve = self.tune(model, kept, self.settings.epochs, withheld, progress)
-        return curve, min((epoch.withheld, epoch.number) for epoch in curve if epoch.withheld is not None)[1]
+        return curve, last_good_epoch(curve)
 
     def tune(self, model, given, epochs, withheld, progress) -> tuple[nn.Module, list[Epoch]]:
         """Tune a copy for some epochs; with withheld points, stop when their error does not fall any more."""

@@ -14,7 +14,7 @@ from cliff_core.inference import Crops
 from cliff_core.models.cliff import Cliff
 from cliff_core.models.open_cliff import FEATURE_SIZE, OpenCliff, OpenCliffConfig
 from cliff_core.records import Box, Camera
-from cliff_core.training.finetune import FinetuneSettings, finetune
+from cliff_core.training.finetune import Epoch, FinetuneSettings, finetune, last_good_epoch
 from cliff_core.training.samples import label_people, sample_people
 from cliff_core.training.synthetic.poses import PoseBank
 
@@ -64,11 +64,16 @@ def test_fine_tuning_fits_the_points_and_leaves_the_given_model_alone(body):
     before = copy.deepcopy(model.state_dict())
     tuned = finetune(model, body, crops, SETTINGS, _silent)
     assert tuned.choosing[-1].fitted < 0.9 * tuned.choosing[0].fitted
-    assert tuned.chosen_epochs == min(tuned.choosing, key=lambda epoch: epoch.withheld).number
+    assert tuned.chosen_epochs == last_good_epoch(tuned.choosing)
     assert len(tuned.final) == tuned.chosen_epochs + 1
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     trunk = dict(tuned.model.trunk.named_parameters())
     assert all(torch.equal(value, trunk[name]) for name, value in model.trunk.named_parameters())
+
+
+def test_tuning_ends_where_the_withheld_error_is_flat_and_before_it_rises():
+    curve = [Epoch(n, 0.1, error, 0.0) for n, error in enumerate((0.9, 0.5, 0.4, 0.41, 0.402, 0.43, 0.6))]
+    assert last_good_epoch(curve) == 4
 
 
 def test_the_official_network_is_tuned_by_the_same_loop(body):

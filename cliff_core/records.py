@@ -6,7 +6,7 @@ top left corner of the top left pixel.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -175,10 +175,6 @@ class Estimate:
     cam_crop: np.ndarray
     keypoints: Keypoints | None = None
     model: str = ""
-
-    def with_params(self, params: SmplParams, model: str) -> Estimate:
-        """The same person with another body."""
-        return replace(self, params=params, model=model)
 
 
 @dataclass(frozen=True, slots=True)

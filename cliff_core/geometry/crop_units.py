@@ -24,11 +24,6 @@ def to_crop_units(points_px: np.ndarray, centre_px: np.ndarray, box_height_px: n
     return (points_px - np.asarray(centre_px)[:, None]) / (np.asarray(box_height_px)[:, None, None] / 2)
 
 
-def from_crop_units(points: np.ndarray, centre_px: np.ndarray, box_height_px: np.ndarray) -> np.ndarray:
-    """(N, K, 2) crop units to pixels of the photo: the inverse of `to_crop_units`."""
-    return points * (np.asarray(box_height_px)[:, None, None] / 2) + np.asarray(centre_px)[:, None]
-
-
 def project_to_crop(points: Tensor, cam_crop: Tensor, bbox_info: Tensor) -> Tensor:
     """Full-frame perspective projection of bodies without translation, in crop units; differentiable.
 

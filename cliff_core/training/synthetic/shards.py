@@ -123,8 +123,7 @@ def load_shards(paths: list[Path]) -> tuple[People, np.ndarray]:
     arrays = {name: np.concatenate(parts) for name, parts in fields.items()}
     features = arrays.pop("features")
     pose_rotvec, betas = arrays.pop("pose_rotvec"), arrays.pop("betas")
-    identity = np.broadcast_to(np.eye(3), (len(betas), 3, 3))
-    return People(pose_rotvec, betas, Views(identity, **arrays)), features
+    return People(pose_rotvec, betas, Views(**arrays)), features
 
 
 def load_crops(path: Path) -> list[np.ndarray]:

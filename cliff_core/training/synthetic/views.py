@@ -29,7 +29,6 @@ class Views:
     """N people, each before a camera of its own.
 
     Attributes:
-        global_orient_rotmat: (N, 3, 3) turns a y-up pose into the camera frame; multiply from the left.
         transl: (N, 3) metres, as `SmplParams.transl`.
         focal_length_px: (N,).
         image_size_px: (N, 2) width, height.
@@ -37,7 +36,6 @@ class Views:
         box_height_px: (N,) side of the square crop, with jitter.
     """
 
-    global_orient_rotmat: np.ndarray
     transl: np.ndarray
     focal_length_px: np.ndarray
     image_size_px: np.ndarray
@@ -65,9 +63,6 @@ def place(rng: np.random.Generator, points: np.ndarray, rescale: float) -> Views
     Args:
         points: (N, P, 3) joints and keypoints in camera axes, without translation.
         rescale: size of the crop relative to the person's box.
-
-    Returns:
-        Views whose `global_orient_rotmat` is the identity: the points are in camera axes already.
     """
     count = len(points)
     low, high = points.min(1), points.max(1)
@@ -86,7 +81,7 @@ def place(rng: np.random.Generator, points: np.ndarray, rescale: float) -> Views
         for name, values in drawn.items():
             fields[name][todo[good]] = values[good]
         todo = todo[~good]
-    return Views(np.broadcast_to(np.eye(3), (count, 3, 3)), **fields)
+    return Views(**fields)
 
 
 def _draw_places(rng, points, middle, extent, rescale):

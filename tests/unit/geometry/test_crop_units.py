@@ -5,7 +5,7 @@ import torch
 
 from cliff_core.geometry.camera import full_frame_translation, project
 from cliff_core.geometry.crop import bbox_info
-from cliff_core.geometry.crop_units import from_crop_units, project_to_crop, to_crop_units
+from cliff_core.geometry.crop_units import project_to_crop, to_crop_units
 
 COUNT = 20
 
@@ -33,15 +33,6 @@ def test_projection_in_crop_units_is_the_full_frame_projection():
     seen = project_to_crop(torch.from_numpy(points), torch.from_numpy(cam_crop), info)
 
     np.testing.assert_allclose(seen.numpy(), expected, rtol=1e-7, atol=1e-7)
-
-
-def test_crop_units_and_back():
-    rng = np.random.default_rng(1)
-    frames = _frames(rng)
-    points = rng.normal(0, 500, (COUNT, 3, 2))
-    units = to_crop_units(points, frames["centre_px"], frames["box_height_px"])
-    back = from_crop_units(units, frames["centre_px"], frames["box_height_px"])
-    np.testing.assert_allclose(back, points, atol=1e-9)
 
 
 def test_a_negative_scale_still_projects_to_finite_points_with_finite_gradients():

@@ -9,6 +9,7 @@ from cliff_core.errors import TrainingError
 from cliff_core.models import load_cliff
 from cliff_core.training import pretrain
 from cliff_core.training.pretrain import PretrainSettings, run
+from cliff_core.training.synthetic.shards import load_crops
 
 
 class Killed(Exception):
@@ -48,6 +49,14 @@ def test_a_killed_training_resumes_to_the_same_weights(tmp_path, monkeypatch):
     ]
     assert "both_pa_mpjpe_mm" in rows[-1]
     assert load_cliff(tmp_path / "two" / "open_cliff.pt").name.startswith("open-cliff")
+
+
+def test_a_shard_keeps_its_pictures(tmp_path):
+    run(_settings(tmp_path), _silent)
+    (shard,) = tmp_path.glob("renders-train-*/*.npz")
+    crops = load_crops(shard)
+    assert [crop.shape for crop in crops] == [(256, 256, 3)] * 6
+    assert all(crop.std() > 5 for crop in crops)
 
 
 def test_a_folder_of_another_run_is_not_continued(tmp_path):

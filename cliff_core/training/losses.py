@@ -2,42 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch.nn import functional
 
 from cliff_core.models.open_cliff import Regressed
+from cliff_core.training.labels import Labels
 
 _REPROJECTION_LIMIT = 3.0  # crop units; a point this far off pulls no harder than one half as far
 _REPROJECTION_CORNER = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """Exact SMPL truth of a batch, as the losses need it.
-
-    Attributes:
-        rotmat: (B, 24, 3, 3), joint 0 in the camera frame.
-        betas: (B, 10).
-        joints: (B, 24, 3) metres, without translation.
-        keypoints: (B, K, 3) metres, without translation.
-        projected: (B, K, 2) keypoints in crop units.
-        inside: (B, K) bool, keypoints within the photo.
-        bbox_info: (B, 3).
-    """
-
-    rotmat: torch.Tensor
-    betas: torch.Tensor
-    joints: torch.Tensor
-    keypoints: torch.Tensor
-    projected: torch.Tensor
-    inside: torch.Tensor
-    bbox_info: torch.Tensor
-
-    def rows(self, chosen) -> Labels:
-        """Some of the people."""
-        return Labels(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,12 +26,13 @@ from torch import nn
 from cliff_core.errors import TrainingError
 from cliff_core.geometry.rotations import rotvec_to_rotmat
 from cliff_core.models.open_cliff import OPEN_CROP, OpenCliff, published_trunk
-from cliff_core.training.losses import Labels, LossWeights, pretraining_loss
+from cliff_core.synthetic.people import sample_people
+from cliff_core.synthetic.poses import PoseBank
+from cliff_core.synthetic.shards import RenderSettings, load_shards, render_shards
+from cliff_core.training.labels import Labels, label_people
+from cliff_core.training.losses import LossWeights, pretraining_loss
 from cliff_core.training.points import corrupt_points
 from cliff_core.training.priors import imagined_prior
-from cliff_core.training.samples import label_people, sample_people
-from cliff_core.training.synthetic.poses import PoseBank
-from cliff_core.training.synthetic.shards import RenderSettings, load_shards, render_shards
 from cliff_core.training.validation import validate
 
 _SHARD_SIZE = 500

@@ -8,8 +8,8 @@ import torch
 from cliff_core.geometry.camera import crop_camera
 from cliff_core.geometry.rotations_torch import rotmat_to_rot6d, rotvec_to_rotmat
 from cliff_core.models.open_cliff import BodyState, OpenCliff, Regressed
-from cliff_core.training.losses import Labels
-from cliff_core.training.samples import People
+from cliff_core.synthetic.people import People
+from cliff_core.training.labels import Labels
 
 _TURN_RAD = 0.3  # a prediction from the image misses the facing by a median of sixteen degrees
 _BACKWARD_SHARE = 0.05  # and now and then takes the back for the front

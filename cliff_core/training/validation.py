@@ -8,7 +8,7 @@ import torch
 from cliff_core.evaluation.metrics import pa_mpjpe
 from cliff_core.models.open_cliff import OpenCliff
 from cliff_core.skeletons import SMPL24
-from cliff_core.training.losses import Labels
+from cliff_core.training.labels import Labels
 
 EVALUATION_JOINTS = [
     SMPL24.index(name)

@@ -13,8 +13,8 @@ from cliff_core.records import SmplParams
 from cliff_core.rendering.rasteriser import vertex_normals
 from cliff_core.resources import resource_path
 from cliff_core.skeletons import SMPL24
-from cliff_core.training.synthetic.appearance import Wardrobe
-from cliff_core.training.synthetic.poses import PoseBank, mirror_pose
+from cliff_core.synthetic.appearance import Wardrobe
+from cliff_core.synthetic.poses import PoseBank, mirror_pose
 from sample_build.materials import Material
 from sample_build.stage import Box, Eye, Solid
 

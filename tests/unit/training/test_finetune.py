@@ -14,9 +14,10 @@ from cliff_core.inference import Crops
 from cliff_core.models.cliff import Cliff
 from cliff_core.models.open_cliff import FEATURE_SIZE, OpenCliff, OpenCliffConfig
 from cliff_core.records import Box, Camera
+from cliff_core.synthetic.people import sample_people
+from cliff_core.synthetic.poses import PoseBank
 from cliff_core.training.finetune import Epoch, FinetuneSettings, finetune, last_good_epoch
-from cliff_core.training.samples import label_people, sample_people
-from cliff_core.training.synthetic.poses import PoseBank
+from cliff_core.training.labels import label_people
 
 COUNT = 12
 SETTINGS = FinetuneSettings(epochs=6, learning_rate=1e-3)

@@ -9,9 +9,10 @@ from cliff_core.body.torch_body import TorchBody
 from cliff_core.errors import TrainingError
 from cliff_core.geometry.rotations import rotvec_to_rotmat
 from cliff_core.skeletons import COCO23, SMPL24
+from cliff_core.synthetic.people import sample_people
+from cliff_core.synthetic.poses import PoseBank, mirror_pose
+from cliff_core.training.labels import label_people
 from cliff_core.training.points import corrupt_points
-from cliff_core.training.samples import label_people, sample_people
-from cliff_core.training.synthetic.poses import PoseBank, mirror_pose
 
 
 @pytest.fixture(scope="module")

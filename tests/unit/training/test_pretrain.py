@@ -7,9 +7,9 @@ import torch
 
 from cliff_core.errors import TrainingError
 from cliff_core.models import load_cliff
+from cliff_core.synthetic.shards import load_crops
 from cliff_core.training import pretrain
 from cliff_core.training.pretrain import PretrainSettings, run
-from cliff_core.training.synthetic.shards import load_crops
 
 
 class Killed(Exception):

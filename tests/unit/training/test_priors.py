@@ -6,9 +6,10 @@ import torch
 
 from cliff_core.geometry.rotations_torch import geodesic_deg
 from cliff_core.models.open_cliff import OpenCliff, OpenCliffConfig
+from cliff_core.synthetic.people import sample_people
+from cliff_core.synthetic.poses import PoseBank
+from cliff_core.training.labels import label_people
 from cliff_core.training.priors import imagined_prior
-from cliff_core.training.samples import label_people, sample_people
-from cliff_core.training.synthetic.poses import PoseBank
 
 COUNT = 300
 

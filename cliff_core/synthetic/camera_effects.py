@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from cliff_core.training.synthetic.textures import cloth, cloth_colour, skin_colour
+from cliff_core.synthetic.textures import cloth, cloth_colour, skin_colour
 
 _LEAST_SIDE_PX = 40
 _MOST_HIDDEN = 0.45

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cliff_core.skeletons import SMPL24
-from cliff_core.training.synthetic.textures import cloth, cloth_colour, hair_colour, noise_at, skin_colour
+from cliff_core.synthetic.textures import cloth, cloth_colour, hair_colour, noise_at, skin_colour
 
 _ARM = ("shoulder", "elbow", "wrist", "hand")
 _LEG = ("hip", "knee", "ankle", "foot")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from cliff_core.training.synthetic.textures import cloth_colour, noise_picture, vivid_colour
+from cliff_core.synthetic.textures import cloth_colour, noise_picture, vivid_colour
 
 
 def scene(rng: np.random.Generator, width: int, height: int) -> np.ndarray:

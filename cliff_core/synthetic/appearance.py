@@ -11,10 +11,10 @@ every process:
     rgb = degrade(rng, rgb, person_scale)
 """
 
-from cliff_core.training.synthetic.backgrounds import Backgrounds
-from cliff_core.training.synthetic.camera_effects import add_occluders, degrade
-from cliff_core.training.synthetic.lighting import light
-from cliff_core.training.synthetic.scenes import scene
-from cliff_core.training.synthetic.wardrobe import Outfit, Wardrobe
+from cliff_core.synthetic.backgrounds import Backgrounds
+from cliff_core.synthetic.camera_effects import add_occluders, degrade
+from cliff_core.synthetic.lighting import light
+from cliff_core.synthetic.scenes import scene
+from cliff_core.synthetic.wardrobe import Outfit, Wardrobe
 
 __all__ = ["Backgrounds", "Outfit", "Wardrobe", "add_occluders", "degrade", "light", "scene"]

@@ -28,10 +28,10 @@ from cliff_core.models.blazepose import BlazePoseTrunk
 from cliff_core.models.open_cliff import OPEN_CROP, published_trunk
 from cliff_core.records import Camera
 from cliff_core.rendering.rasteriser import Canvas, Viewport, vertex_normals
-from cliff_core.training.samples import People, sample_people
-from cliff_core.training.synthetic.appearance import Backgrounds, Wardrobe, add_occluders, degrade, light
-from cliff_core.training.synthetic.poses import PoseBank
-from cliff_core.training.synthetic.views import Views
+from cliff_core.synthetic.appearance import Backgrounds, Wardrobe, add_occluders, degrade, light
+from cliff_core.synthetic.people import People, sample_people
+from cliff_core.synthetic.poses import PoseBank
+from cliff_core.synthetic.views import Views
 
 _NEIGHBOUR_SHARE = 0.2
 _OCCLUDER_SHARE = 0.3

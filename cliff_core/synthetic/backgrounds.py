@@ -10,7 +10,7 @@ import numpy as np
 
 from cliff_core.errors import ImageError
 from cliff_core.images import find_images, read_image
-from cliff_core.training.synthetic.scenes import scene
+from cliff_core.synthetic.scenes import scene
 
 MAX_SIDE_PX = 960
 """Photos are kept at this size: a crop is a few hundred pixels wide."""

@@ -9,7 +9,7 @@ import pytest
 from cliff_core.body import load_body
 from cliff_core.images import write_image
 from cliff_core.rendering.rasteriser import Canvas, Viewport, vertex_normals
-from cliff_core.training.synthetic.appearance import Backgrounds, Wardrobe, add_occluders, degrade, light, scene
+from cliff_core.synthetic.appearance import Backgrounds, Wardrobe, add_occluders, degrade, light, scene
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_light_comes_from_a_side_and_the_body_shades_itself(body):
 
 
 def test_shadows_fall_on_what_lies_behind():
-    from cliff_core.training.synthetic.lighting import _shadow
+    from cliff_core.synthetic.lighting import _shadow
 
     grid = np.stack(np.meshgrid(np.linspace(-1, 1, 60), np.linspace(-1, 1, 60), [2.0]), axis=-1).reshape(-1, 3)
     plate = grid * (0.3, 0.3, 0.75)  # half a metre nearer to the light

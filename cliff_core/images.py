@@ -90,6 +90,20 @@ def read_image(path: Path) -> np.ndarray:
         raise ImageError(f"{path}: not a readable picture ({_reason(error, path)}); {_REPLACE}") from error
 
 
+def read_size(path: Path) -> tuple[int, int]:
+    """Width and height of a picture as `read_image` would give it, from its header alone.
+
+    Raises:
+        ImageError: missing, not a picture, or its header is damaged.
+    """
+    try:
+        with Path(path).open("rb") as stream, Image.open(stream, formats=_FORMATS) as image:
+            width, height = image.size
+            return (height, width) if _orientation(image) >= 5 else (width, height)
+    except Exception as error:  # decoders raise whatever they like on damaged bytes
+        raise ImageError(f"{path}: not a readable picture ({_reason(error, Path(path))}); {_REPLACE}") from error
+
+
 def find_images(path: Path) -> list[Path]:
     """The pictures a person means by a path.
 

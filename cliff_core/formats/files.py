@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import zipfile
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -14,7 +12,10 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from cliff_core.errors import FormatError
+from cliff_core.body import Body
+from cliff_core.errors import FormatError, ImageError
+from cliff_core.formats.archives import NpzArchive
+from cliff_core.images import read_size
 from cliff_core.records import PhotoPerson, SmplParams
 
 
@@ -25,10 +26,13 @@ class ReadReport:
     Attributes:
         read: number of people that were read.
         skipped: one line per person left out, naming it and why.
+        notes: one line per kind of guess or loss that concerns people who were read (a focal length that the file does
+            not know, bodies of another model), each with how many people it is about.
     """
 
     read: int
     skipped: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +51,22 @@ class Annotations:
 
 
 class SourceFile:
-    """An annotation file that several formats may look at before one reads it; its content is parsed once."""
+    """An annotation file that several formats may look at before one reads it; its content is parsed once.
 
-    def __init__(self, path: str | Path):
+    Args:
+        path: of the file.
+        photos: folder of the photos that the file is about, for formats that do not say how large a photo is.
+        body: `Body`, or one per gender, for formats whose bodies stand in a world of their own.
+
+    Raises:
+        FormatError: no such file.
+    """
+
+    def __init__(self, path: str | Path, photos: Path | None = None, body: Body | Mapping[str, Body] | None = None):
         self.path = Path(path)
+        self.photos = photos
+        self.body = body
+        self._sizes: dict[str, tuple[int, int] | None] = {}
         if not self.path.is_file():
             raise FormatError(f"{self.path}: no such file")
 
@@ -81,37 +97,33 @@ class SourceFile:
             raise FormatError(f"{self.path}: cannot be read ({error.strerror})") from error
 
     @cached_property
+    def archive(self) -> NpzArchive:
+        """The file as an npz archive; without arrays if it is none."""
+        return NpzArchive(self.path)
+
+    @property
     def array_names(self) -> frozenset[str]:
         """Names of the arrays of an npz archive; empty for any other file."""
-        if not zipfile.is_zipfile(self.path):
-            return frozenset()
-        with zipfile.ZipFile(self.path) as archive:
-            return frozenset(name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy"))
+        return self.archive.names
 
     def array(self, name: str) -> np.ndarray:
-        """One array of an npz archive.
+        """One array of an npz archive; see `NpzArchive.array`."""
+        return self.archive.array(name)
 
-        Arrays of Python objects are pickles, which can run code when they are opened: they are refused.
+    def photo_size(self, name: str) -> tuple[int, int] | None:
+        """Width and height of an upright photo, if there is a folder of photos and this one is in it.
 
-        Raises:
-            FormatError: no archive, no such array, damaged, or an array of objects.
+        Args:
+            name: as `relative_name` gives it.
         """
-        if not self.array_names:
-            raise FormatError(f"{self.path}: not a complete npz archive (cut short, or another kind of file)")
-        if name not in self.array_names:
-            raise FormatError(f"{self.path}: has no array '{name}'; it holds {', '.join(sorted(self.array_names))}")
-        try:
-            with np.load(self.path, allow_pickle=False) as archive:
-                return archive[name]
-        except ValueError as error:
-            if "Object arrays" not in str(error):
-                raise FormatError(f"{self.path}: array '{name}' is damaged ({error}); fetch the file again") from error
-            raise FormatError(
-                f"{self.path}: '{name}' holds Python objects, which are never opened because they can run code; "
-                "where you trust the file, load it in NumPy and save it again with plain arrays of numbers or str"
-            ) from error
-        except (OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-            raise FormatError(f"{self.path}: array '{name}' is damaged ({error}); fetch the file again") from error
+        if self.photos is None:
+            return None
+        if name not in self._sizes:
+            try:
+                self._sizes[name] = read_size(self.photos / name)
+            except ImageError:
+                self._sizes[name] = None
+        return self._sizes[name]
 
 
 def relative_name(name: str, where: str) -> str:

@@ -343,3 +343,23 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path, corners):
     (tmp_path / "file").touch()
     with pytest.raises(ImageError, match=r"x\.png: cannot be written"):
         write_image(tmp_path / "file" / "x.png", corners)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_size_is_that_of_the_upright_picture(tmp_path, corners, orientation):
+    path = tmp_path / "photo.jpg"
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    Image.fromarray(corners).save(path, exif=exif)
+
+    height, width = read_image(path).shape[:2]
+
+    assert images.read_size(path) == (width, height)
+
+
+def test_the_size_of_what_is_no_picture_is_refused(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"no picture")
+    with pytest.raises(ImageError, match=r"a\.jpg: not a readable picture"):
+        images.read_size(tmp_path / "a.jpg")
+    with pytest.raises(ImageError, match=r"b\.jpg: not a readable picture"):
+        images.read_size(tmp_path / "b.jpg")

@@ -1,45 +1,73 @@
 """Annotation files of the field, one module per format with its reader and writer side by side.
 
 Lives here: what a file's bytes mean, checked strictly, with errors that name the file, the entry and the remedy. Does
-not live here: what a project does with imported people. May import: NumPy, `records`, `skeletons`, `geometry`, `body`;
-never torch.
+not live here: what a project does with imported people. May import: NumPy, `records`, `skeletons`, `images`,
+`geometry`, `body`; `rendering` and trimesh inside the functions that draw or save meshes; never torch.
 
 A format is a module with three functions and one line in `FORMATS`:
 
     recognises(source) -> bool                      by content, never by the file's name
     read(source) -> Annotations
     write(path, people, estimates, body) -> None    what it has no place for, it leaves out
+
+Meshes and pictures hold no people: they have `write` alone and stand in `EXPORTS`, together with all the others.
+
+A writer that needs more than people and bodies takes it by name, and `_OPTIONS` says which: `photos`, the folder that
+the people's `image_name` is relative to, and `frame`, "camera" or "body", for meshes. A reader finds photos and bodies
+on its `SourceFile`. People without a body have `None` for an estimate; a format of bodies refuses them by name.
+
+Some consumers expect one file per photo or per person. There, a path that ends as such a file does means this one file,
+which must be able to hold everyone, and any other path is a folder of them (`folders`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+from cliff_core.body import Body
 from cliff_core.errors import FormatError
 from cliff_core.formats import cliff_gt, coco
 from cliff_core.formats.files import Annotations, ReadReport, SourceFile
 from cliff_core.records import Estimate, PhotoPerson
 
-__all__ = ["FORMATS", "Annotations", "ReadReport", "read", "write"]
+__all__ = ["EXPORTS", "FORMATS", "Annotations", "ReadReport", "read", "write"]
 
 FORMATS: dict[str, ModuleType] = {"coco": coco, "cliff-gt": cliff_gt}
+"""What can be read, and written."""
+
+EXPORTS: dict[str, Any] = {**FORMATS}
+"""What can be written: `FORMATS`, and meshes and pictures."""
+
+_OPTIONS: dict[str, tuple[str, ...]] = {}
+"""What a writer takes beside people and bodies, by format."""
 
 
-def read(path: str | Path, name: str | None = None) -> Annotations:
+def read(
+    path: str | Path,
+    name: str | None = None,
+    *,
+    photos: str | Path | None = None,
+    body: Body | Mapping[str, Body] | None = None,
+) -> Annotations:
     """Read an annotation file.
 
     Args:
         path: of the file.
         name: key of `FORMATS`; `None` to recognise the format by the file's content.
+        photos: folder of the photos that the file names, for files that do not say how large a photo is: without it,
+            cameras stay unknown, and bodies that need one are left out.
+        body: `Body`, or one per gender, for files whose bodies stand in a world of their own (3DPW) or nowhere (SPIN,
+            4D-Humans); the open bodies if not given.
 
     Raises:
         FormatError: no such file or format, a file of no known format, or one that does not hold what it promises.
     """
-    source = SourceFile(path)
+    source = SourceFile(path, None if photos is None else Path(photos), body)
     if name is not None:
-        return _format(name).read(source)
+        return _format(name, FORMATS).read(source)
     for module in FORMATS.values():
         if module.recognises(source):
             return module.read(source)
@@ -50,25 +78,42 @@ def write(
     name: str,
     path: str | Path,
     people: Sequence[PhotoPerson],
-    estimates: Sequence[Estimate] | None = None,
-    body=None,
+    estimates: Sequence[Estimate | None] | None = None,
+    body: Body | Mapping[str, Body] | None = None,
+    *,
+    photos: str | Path | None = None,
+    frame: str | None = None,
 ) -> None:
     """Write people in a format; an existing file is replaced only when the new one is complete.
 
     Args:
-        name: key of `FORMATS`.
-        path: of the file; its folder is made.
+        name: key of `EXPORTS`.
+        path: of the file, or of the folder for formats of many files; missing folders are made.
         people: what to write.
         estimates: their bodies, for formats that hold bodies.
         body: `Body`, or one per gender, for formats that hold joints or vertices.
+        photos: folder that the people's `image_name` is relative to, for formats that carry or show photos.
+        frame: of meshes: "camera" as the photo's camera sees them, or "body" in the body's own axes; "camera" if not
+            given.
 
     Raises:
-        FormatError: no such format, people that it cannot hold, or a place that cannot be written.
+        FormatError: no such format, people that it cannot hold, a frame where none can be chosen, or a place that
+            cannot be written.
+        ImageError: a photo that cannot be read, or a picture that cannot be written.
+        ResourceError: pictures without the graphics library that draws them.
     """
-    _format(name).write(Path(path), people, estimates, body)
+    writer, takes = _format(name, EXPORTS), _OPTIONS.get(name, ())
+    options: dict[str, Any] = {}
+    if "photos" in takes:
+        options["photos"] = None if photos is None else Path(photos)
+    if frame is not None:
+        if "frame" not in takes:
+            raise FormatError(f"{path}: {name} has no frame to choose; leave it out")
+        options["frame"] = frame
+    writer.write(Path(path), people, estimates, body, **options)
 
 
-def _format(name: str) -> ModuleType:
-    if name not in FORMATS:
-        raise FormatError(f"no format '{name}'; known are {', '.join(FORMATS)}")
-    return FORMATS[name]
+def _format(name: str, table: Mapping[str, Any]) -> Any:
+    if name not in table:
+        raise FormatError(f"no format '{name}'; known are {', '.join(table)}")
+    return table[name]

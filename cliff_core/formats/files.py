@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from cliff_core.body import Body
-from cliff_core.errors import FormatError, ImageError
+from cliff_core.errors import FormatError
 from cliff_core.formats.archives import NpzArchive
-from cliff_core.images import read_size
+from cliff_core.formats.json_pieces import JsonLook
+from cliff_core.formats.photo_list import PhotoList
+from cliff_core.formats.values import relative_name as relative_name
 from cliff_core.records import PhotoPerson, SmplParams
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ReadReport:
-    """What became of a file's people.
+    """What became of a file's people; grows while they are read.
 
     Attributes:
         read: number of people that were read.
@@ -30,9 +32,13 @@ class ReadReport:
             not know, bodies of another model), each with how many people it is about.
     """
 
-    read: int
+    read: int = 0
     skipped: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+
+Read = tuple[PhotoPerson, SmplParams | None]
+"""A person as a file gives it, and the body where it gives one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,35 +57,46 @@ class Annotations:
 
 
 class SourceFile:
-    """An annotation file that several formats may look at before one reads it; its content is parsed once.
+    """An annotation file that several formats may look at before one reads it.
 
     Args:
-        path: of the file.
-        photos: folder of the photos that the file is about, for formats that do not say how large a photo is.
+        path: of the file, or of a folder for formats that are one.
+        photos: folder of the photos that the file is about, or a COCO JSON that lists them, for formats that do not say
+            how large a photo is, or name it only by a number or without its suffix.
         body: `Body`, or one per gender, for formats whose bodies stand in a world of their own.
 
     Raises:
-        FormatError: no such file.
+        FormatError: no such file or folder, nothing at `photos`.
     """
 
     def __init__(self, path: str | Path, photos: Path | None = None, body: Body | Mapping[str, Body] | None = None):
         self.path = Path(path)
-        self.photos = photos
+        self.photos = PhotoList(Path(photos)) if photos is not None else None
         self.body = body
-        self._sizes: dict[str, tuple[int, int] | None] = {}
-        if not self.path.is_file():
+        self.is_folder = self.path.is_dir()
+        if not self.is_folder and not self.path.is_file():  # a pipe or device would block
             raise FormatError(f"{self.path}: no such file")
 
     @cached_property
     def looks_like_json(self) -> bool:
         """Whether the first character opens a JSON object or list."""
-        with self.path.open("rb") as stream:
-            head = stream.read(256).removeprefix(b"\xef\xbb\xbf").lstrip()
+        if self.is_folder:
+            return False
+        try:
+            with self.path.open("rb") as stream:
+                head = stream.read(256).removeprefix(b"\xef\xbb\xbf").lstrip()
+        except OSError as error:
+            raise FormatError(f"{self.path}: cannot be read ({error.strerror})") from error
         return head[:1] in (b"{", b"[")
 
     @cached_property
+    def look(self) -> JsonLook:
+        """A look at the beginning of a JSON file, for recognising formats; for large files instead of `json`."""
+        return JsonLook(self.path)
+
+    @cached_property
     def json(self) -> Any:
-        """The JSON document.
+        """The JSON document as a whole; where files may be large, `json_pieces.pieces` reads entry by entry.
 
         Raises:
             FormatError: unreadable, not UTF-8, or not JSON; says where.
@@ -91,8 +108,12 @@ class SourceFile:
             raise FormatError(f"{self.path}: not valid JSON ({place}); export the file again") from error
         except RecursionError as error:
             raise FormatError(f"{self.path}: nested too deeply for an annotation file") from error
+        except MemoryError as error:
+            raise FormatError(f"{self.path}: larger than memory; split it into several files") from error
         except UnicodeDecodeError as error:
             raise FormatError(f"{self.path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+        except ValueError as error:  # an integer of thousands of digits
+            raise FormatError(f"{self.path}: not valid JSON ({error}); export the file again") from error
         except OSError as error:
             raise FormatError(f"{self.path}: cannot be read ({error.strerror})") from error
 
@@ -111,35 +132,19 @@ class SourceFile:
         return self.archive.array(name)
 
     def photo_size(self, name: str) -> tuple[int, int] | None:
-        """Width and height of an upright photo, if there is a folder of photos and this one is in it.
+        """Width and height of an upright photo, if `photos` knows it.
 
         Args:
             name: as `relative_name` gives it.
         """
-        if self.photos is None:
-            return None
-        if name not in self._sizes:
-            try:
-                self._sizes[name] = read_size(self.photos / name)
-            except ImageError:
-                self._sizes[name] = None
-        return self._sizes[name]
+        return self.photos.size(name) if self.photos else None
 
 
-def relative_name(name: str, where: str) -> str:
-    """A photo's name as records hold it: relative, with forward slashes.
-
-    Args:
-        name: as the file has it; Windows separators are understood.
-        where: for the error: file and entry.
-
-    Raises:
-        FormatError: an empty, absolute or outward path.
-    """
-    plain = PurePosixPath(name.replace("\\", "/"))
-    if not plain.parts or plain.is_absolute() or PureWindowsPath(name).drive or ".." in plain.parts:
-        raise FormatError(f"{where}: photo '{name}' must be a path inside the folder of the photos, without '..'")
-    return str(plain)
+def gather(source: SourceFile, people: Callable[[SourceFile, ReadReport], Iterator[Read]]) -> Annotations:
+    """All people of a file, by the generator of a format that reads person by person."""
+    report = ReadReport()
+    pairs = list(people(source, report))
+    return Annotations([person for person, _ in pairs], [params for _, params in pairs], report)
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:

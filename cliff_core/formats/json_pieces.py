@@ -29,12 +29,12 @@ class Piece(NamedTuple):
 
     Attributes:
         key: of the top object; `None` where the document is no object.
-        index: in the list under that key; -1 announces a list (its entries follow); `None` where the value is no list.
+        position: in the list under that key; -1 announces a list (its entries follow); `None` where the value is no list.
         value: the entry, or the whole value where it is no list; `None` with an announcement.
     """
 
     key: str | None
-    index: int | None
+    position: int | None
     value: Any
 
 
@@ -137,7 +137,7 @@ class _Text:
             try:
                 value, end = self._decode_json(self._text, self._at)
             except json.JSONDecodeError as error:  # perhaps only because the entry goes on beyond what was read
-                complaint = self.error(error.msg, error.pos)
+                complaint: FormatError | None = self.error(error.msg, error.pos)
             except RecursionError:
                 raise FormatError(f"{self._path}: nested too deeply for an annotation file") from None
             except ValueError as error:  # an integer of thousands of digits
@@ -232,14 +232,14 @@ class JsonLook:
         self._complete = True
 
     def _note(self, piece: Piece) -> None:
-        if piece.index is None:
+        if piece.position is None:
             self._values[piece.key] = {} if isinstance(piece.value, dict) else piece.value
             self._settled.add(piece.key)
-        elif piece.index == -1:
+        elif piece.position == -1:
             self._settled.update(self._values)  # the lists before it have ended
             self._values.setdefault(piece.key, [])
-        elif piece.index < self._SAMPLE:
-            if len(self._values[piece.key]) == piece.index:
+        elif piece.position < self._SAMPLE:
+            if len(self._values[piece.key]) == piece.position:
                 self._values[piece.key].append(piece.value)
-            if piece.index == self._SAMPLE - 1:
+            if piece.position == self._SAMPLE - 1:
                 self._settled.add(piece.key)

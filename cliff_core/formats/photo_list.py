@@ -95,9 +95,9 @@ class PhotoList:
         """Sizes by name and names by number of a COCO file's images."""
         sizes, numbers = {}, {}
         for piece in pieces(self._path):
-            if piece.key != "images" or piece.index is None or piece.index < 0:
+            if piece.key != "images" or piece.position is None or piece.position < 0:
                 continue
-            where = f"{self._path}: image number {piece.index + 1} in the file"
+            where = f"{self._path}: image number {piece.position + 1} in the file"
             entry = piece.value
             if not isinstance(entry, dict) or not isinstance(entry.get("file_name"), str):
                 raise FormatError(f"{where}: has no file_name")

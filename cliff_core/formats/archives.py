@@ -21,7 +21,7 @@ from cliff_core.errors import FormatError
 
 # Real files (poses, points, names) shrink to a third at best; only zeros shrink a thousandfold, and some keys are.
 _LEAST_BYTES = 64 << 20
-_MOST_GROWTH = 100
+_MOST_GROWTH = 20
 _LONGEST_HEADER = 10_000
 # What zipfile, zlib and NumPy's header parser raise on damaged bytes; all of it means the same to a person.
 _DAMAGED = (

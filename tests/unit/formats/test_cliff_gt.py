@@ -6,10 +6,12 @@ import pytest
 
 from cliff_core.body import load_body
 from cliff_core.errors import FormatError
+from cliff_core.formats import read
 from cliff_core.formats.cliff_gt import read_cliff_gt, write_cliff_gt
 from cliff_core.formats.spin_points import spin_columns, to_part
 from cliff_core.geometry.crop import OFFICIAL_CROP, crop_frame
 from cliff_core.geometry.rotations import rotvec_to_rotmat
+from cliff_core.images import write_image
 from cliff_core.records import Box, Camera, Estimate, Keypoints, PhotoPerson, SmplParams
 from cliff_core.skeletons import COCO17, JOINT_SETS, SPIN24
 
@@ -66,7 +68,7 @@ def test_bodies_and_people_come_back_as_they_were_written(tmp_path, body):
         np.testing.assert_array_equal(to_part(person_back.keypoints), part)
 
 
-def test_the_keys_are_those_of_the_published_files_and_four_of_ours(tmp_path, body):
+def test_the_keys_are_those_of_the_published_files_and_five_of_ours(tmp_path, body):
     write_one(tmp_path / "gt.npz", body, annotation_id=5)
 
     with np.load(tmp_path / "gt.npz", allow_pickle=False) as archive:
@@ -75,7 +77,7 @@ def test_the_keys_are_those_of_the_published_files_and_four_of_ours(tmp_path, bo
     published = {"imgname": (1,), "center": (1, 2), "scale": (1,), "part": (1, 24, 3), "annot_id": (1,)}
     published |= {"pose": (1, 72), "shape": (1, 10), "has_smpl": (1,), "global_t": (1, 3), "focal_l": (1,)}
     published |= {"S": (1, 24, 4)}
-    ours = {"image_size": (1, 2), "principal_point": (1, 2), "bbox": (1, 4), "gender": (1,)}
+    ours = {"image_size": (1, 2), "principal_point": (1, 2), "bbox": (1, 4), "gender": (1,), "model": (1,)}
     assert shapes == published | ours
 
 
@@ -109,8 +111,27 @@ def test_a_published_file_without_our_keys_gives_the_same_crop_and_leaves_the_si
     ):
         np.testing.assert_allclose(ours, theirs)
     assert (back.image_size_px, back.camera) == ((0, 0), None)
-    assert back.extra == {"focal_length_px": np.hypot(1919, 1080)}
+    assert back.extra == {"focal_length_px": np.hypot(1919, 1080), "model": "test"}
     assert params.gender == "neutral"
+
+
+def test_what_predicted_a_body_comes_back_and_is_the_format_where_nobody_says(tmp_path, body):
+    write_one(tmp_path / "gt.npz", body)
+    ((said, _),) = read_cliff_gt(tmp_path / "gt.npz")
+    rewrite(tmp_path / "gt.npz", model=...)
+    ((silent, _),) = read_cliff_gt(tmp_path / "gt.npz")
+
+    assert (said.extra, silent.extra) == ({"model": "test"}, {"model": "cliff-gt"})
+
+
+def test_with_the_photos_at_hand_their_size_and_camera_are_known(tmp_path, body):
+    write_one(tmp_path / "gt.npz", body, name="a.png")
+    rewrite(tmp_path / "gt.npz", image_size=..., principal_point=...)
+    write_image(tmp_path / "photos" / "a.png", np.zeros((1080, 1919, 3), dtype=np.uint8))
+
+    (person,) = read(tmp_path / "gt.npz", photos=tmp_path / "photos").people
+
+    assert person.camera == Camera.guess((1919, 1080))
 
 
 def test_a_calibrated_camera_keeps_its_principal_point(tmp_path, body):

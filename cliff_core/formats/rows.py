@@ -1,0 +1,139 @@
+"""Tables of one row per person in an npz archive, the shape of most SMPL files: checked on the way in, whole on the way out.
+
+A reader says which arrays it wants and how they must look; shapes are compared with the archive's headers before
+anything is unpacked, so that one lying array costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cliff_core.errors import FormatError
+from cliff_core.formats.files import SourceFile, write_atomically
+from cliff_core.formats.values import short
+
+Shape = tuple[int | None, ...]
+"""Of one row; `None` where any length will do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The arrays of a file, one row per person.
+
+    Attributes:
+        path: of the file.
+        arrays: text as str, everything else float64 (whole numbers that name things as they are); finite.
+    """
+
+    path: Path
+    arrays: dict[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.arrays["imgname"])
+
+    def row(self, index: int) -> dict[str, Any]:
+        """One person's values by name; text and single numbers as Python's own."""
+        return {name: array[index] if array.ndim > 1 else array[index].item() for name, array in self.arrays.items()}
+
+    def where(self, index: int) -> str:
+        """File, row and photo, as errors name them."""
+        return f"{self.path}: row {index} ({short(str(self.arrays['imgname'][index]), 120)})"
+
+
+def read_rows(
+    source: SourceFile,
+    required: Mapping[str, Shape | Sequence[Shape]],
+    optional: Mapping[str, Shape | Sequence[Shape]],
+    text: Iterable[str] = (),
+    whole: Iterable[str] = (),
+) -> Rows:
+    """Read and check the arrays of a file; `imgname` is always among them and says how many rows there are.
+
+    Args:
+        source: the npz.
+        required: arrays that must be there, with the shape of one row, or several that are possible.
+        optional: arrays that are read where they are there.
+        text: which of them hold text.
+        whole: which of them hold numbers that name things, and stay whole.
+
+    Raises:
+        FormatError: an array that is missing, damaged, of another shape or kind, or not finite; names it and the row.
+    """
+    text = {"imgname", *text}
+    wanted = {"imgname": (), **required}
+    wanted |= {name: shape for name, shape in optional.items() if name in source.array_names}
+    count = source.archive.header("imgname").count
+    for name, shapes in wanted.items():
+        _check_shape(source, name, shapes, count)
+    rows = Rows(source.path, {})
+    for name, shapes in wanted.items():
+        array = source.array(name)
+        array = array.reshape(-1) if shapes == () else array
+        if name in text:
+            rows.arrays[name] = _as_text(array, name, source.path)
+            continue
+        if array.dtype.kind not in "biuf":
+            raise FormatError(f"{source.path}: '{name}' holds {array.dtype} instead of numbers")
+        rows.arrays[name] = array if name in whole and array.dtype.kind in "iu" else array.astype(np.float64)
+        entries = np.flatnonzero(~np.isfinite(rows.arrays[name]))
+        if entries.size:
+            raise FormatError(f"{rows.where(int(entries[0]) * count // array.size)}: '{name}' is not finite")
+    return rows
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], shapes: Mapping[str, tuple[int, ...]], text=()) -> None:
+    """Write one array per name, float64 as far as it is numbers; the file is complete or not there at all.
+
+    Args:
+        path: of the npz.
+        rows: one person's values by name each.
+        shapes: the arrays, with the shape of one row.
+        text: which of them hold text; an empty array has no kind of its own.
+
+    Raises:
+        FormatError: a place that cannot be written.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    for name, shape in shapes.items():
+        values = [row[name] for row in rows]
+        arrays[name] = np.array(values, dtype=None if rows or name not in text else "U1").reshape(len(rows), *shape)
+    write_atomically(path, lambda stream: np.savez_compressed(stream, allow_pickle=False, **arrays))
+
+
+def _check_shape(source: SourceFile, name: str, shapes: Shape | Sequence[Shape], count: int):
+    """Compare what the header says with what is possible."""
+    header = source.archive.header(name)
+    found = header.shape
+    if header.dtype.hasobject:
+        source.array(name)  # refuses it
+    if shapes == ():
+        if header.count == count:
+            return
+        possible: list[Shape] = [()]
+    else:
+        possible = [shapes] if not isinstance(shapes[0], tuple) else list(shapes)  # type: ignore[list-item]
+        for shape in possible:
+            fits = len(found) == len(shape) + 1 and found[0] == count
+            if fits and all(want in (None, side) for want, side in zip(shape, found[1:], strict=True)):
+                return
+    expected = " or ".join(str((count, *shape)).replace("None", "any") for shape in possible)
+    raise FormatError(f"{source.path}: '{name}' has shape {found}, not {expected}")
+
+
+def _as_text(array: np.ndarray, name: str, path: Path) -> np.ndarray:
+    """Text as str; files of Python 2 hold bytes. An empty list has no kind of its own."""
+    if array.dtype.kind == "S":
+        try:
+            return np.char.decode(array, "utf-8")
+        except UnicodeDecodeError as error:
+            raise FormatError(f"{path}: '{name}' holds bytes that are not UTF-8") from error
+    if array.dtype.kind != "U":
+        if array.size:
+            raise FormatError(f"{path}: '{name}' holds {array.dtype} instead of text")
+        return array.astype(str)
+    return array

@@ -11,7 +11,10 @@ import contextlib
 import os
 import uuid
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -50,6 +53,8 @@ _BITS_PER_SAMPLE_TAG = 258
 _STRIP_PIXELS = 4_000_000
 _REPLACE = "replace the file and run again"
 
+_Content = TypeVar("_Content")
+
 
 def read_image(path: Path) -> np.ndarray:
     """Read a picture as a person sees it.
@@ -67,6 +72,33 @@ def read_image(path: Path) -> np.ndarray:
     Raises:
         ImageError: missing, unreadable, empty, damaged, truncated, not a picture, HEIC, or above `MAX_PIXELS`.
     """
+    return _from_file(path, _decode)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """What a picture's first bytes say.
+
+    Attributes:
+        size_px: width, height, upright.
+        orientation: EXIF, 1..8; 1 where there is none.
+    """
+
+    size_px: tuple[int, int]
+    orientation: int
+
+
+def read_header(path: Path) -> ImageHeader:
+    """Size and orientation of a picture without decoding it; damage further on is found by `read_image` alone.
+
+    Raises:
+        ImageError: as `read_image`.
+    """
+    return _from_file(path, _header)
+
+
+def _from_file(path: Path, use: Callable[[BinaryIO, Path, int], _Content]) -> _Content:
+    """Open a picture for `use(stream, path, size_bytes)`, and turn whatever it raises into an error with a remedy."""
     path = Path(path)
     if path.is_dir():
         if not os.access(path, os.R_OK):
@@ -77,7 +109,7 @@ def read_image(path: Path) -> np.ndarray:
         if not path.is_file():  # a pipe or device would block
             raise ImageError(f"{path}: not a regular file; name a picture")
         with path.open("rb") as stream:
-            return _decode(stream, path, size_bytes)
+            return use(stream, path, size_bytes)
     except ImageError:
         raise
     except FileNotFoundError:
@@ -171,7 +203,8 @@ def _is_known_suffix(name: str) -> bool:
     return suffix in _READABLE_SUFFIXES or suffix in _HEIC_SUFFIXES
 
 
-def _decode(stream, path: Path, size_bytes: int) -> np.ndarray:
+def _opened(stream: BinaryIO, path: Path, size_bytes: int) -> Image.Image:
+    """The picture before it is decoded, if it is one that can be."""
     if size_bytes == 0:
         raise ImageError(f"{path}: not a readable picture (the file is empty); {_REPLACE}")
     try:
@@ -180,9 +213,20 @@ def _decode(stream, path: Path, size_bytes: int) -> np.ndarray:
         raise _too_large(path, f"more than {2 * MAX_PIXELS / 1e6:.0f}") from None
     except UnidentifiedImageError:
         raise _unidentified(stream, path) from None
-    with image:
-        if image.width * image.height > MAX_PIXELS:
-            raise _too_large(path, f"{image.width} x {image.height} = {image.width * image.height / 1e6:.0f}")
+    if image.width * image.height > MAX_PIXELS:
+        raise _too_large(path, f"{image.width} x {image.height} = {image.width * image.height / 1e6:.0f}")
+    return image
+
+
+def _header(stream: BinaryIO, path: Path, size_bytes: int) -> ImageHeader:
+    with _opened(stream, path, size_bytes) as image:
+        orientation = _orientation(image)
+        width, height = image.size
+        return ImageHeader((height, width) if orientation >= 5 else (width, height), orientation)
+
+
+def _decode(stream: BinaryIO, path: Path, size_bytes: int) -> np.ndarray:
+    with _opened(stream, path, size_bytes) as image:
         try:
             image.load()
         except OSError as error:

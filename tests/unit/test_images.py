@@ -16,7 +16,7 @@ from PIL import Image
 
 from cliff_core import images
 from cliff_core.errors import ImageError
-from cliff_core.images import find_images, read_image, write_image
+from cliff_core.images import find_images, read_header, read_image, write_image
 
 # pytest resets the filters that keep Pillow quiet; the test that runs its own interpreter holds them.
 pytestmark = pytest.mark.filterwarnings("ignore:::PIL")
@@ -62,6 +62,26 @@ def test_every_exif_orientation_is_read_upright(tmp_path, corners, orientation, 
     assert_close(rgb[middles], corners[middles], 8)
     assert rgb.flags.c_contiguous
     assert rgb.flags.writeable
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
+def test_the_header_says_the_upright_size_without_decoding(tmp_path, corners, orientation, suffix):
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    path = tmp_path / f"photo{suffix}"
+    Image.fromarray(np.ascontiguousarray(FROM_UPRIGHT[orientation](corners))).save(path, exif=exif)
+    header = read_header(path)
+    assert header.size_px == (64, 48)
+    assert header.orientation == orientation
+
+
+def test_the_header_of_what_is_no_picture_is_refused_like_the_picture(tmp_path):
+    for name, content in (("empty.jpg", b""), ("text.png", b"no picture at all"), ("gone.jpg", None)):
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        with pytest.raises(ImageError, match=name):
+            read_header(tmp_path / name)
 
 
 def test_a_damaged_exif_block_does_not_cost_the_photo(tmp_path, corners):

@@ -222,7 +222,8 @@ def _header(stream: BinaryIO, path: Path, size_bytes: int) -> ImageHeader:
     with _opened(stream, path, size_bytes) as image:
         orientation = _orientation(image)
         width, height = image.size
-        return ImageHeader((height, width) if orientation >= 5 else (width, height), orientation)
+        turned = orientation >= 5 and not isinstance(image, TiffImageFile)  # Pillow turns TIFF's size by itself
+        return ImageHeader((height, width) if turned else (width, height), orientation)
 
 
 def _decode(stream: BinaryIO, path: Path, size_bytes: int) -> np.ndarray:

@@ -29,13 +29,17 @@ from typing import Any
 
 from cliff_core.body import Body
 from cliff_core.errors import FormatError
-from cliff_core.formats import cliff_gt, coco
+from cliff_core.formats import cliff_gt, coco, spin
 from cliff_core.formats.files import Annotations, ReadReport, SourceFile
 from cliff_core.records import Estimate, PhotoPerson
 
 __all__ = ["EXPORTS", "FORMATS", "Annotations", "ReadReport", "read", "write"]
 
-FORMATS: dict[str, ModuleType] = {"coco": coco, "cliff-gt": cliff_gt}
+FORMATS: dict[str, ModuleType] = {
+    "coco": coco,
+    "cliff-gt": cliff_gt,
+    "spin": spin,
+}
 """What can be read, and written."""
 
 EXPORTS: dict[str, Any] = {**FORMATS}

@@ -30,8 +30,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cliff_core.body import Body
 from cliff_core.errors import FormatError
 from cliff_core.formats.files import Annotations, Read, ReadReport, SourceFile, gather, relative_name

@@ -8,21 +8,97 @@ is counted for the report.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 
 from cliff_core.body import Body, load_body
-from cliff_core.formats.files import SourceFile
+from cliff_core.formats.files import Read, ReadReport, SourceFile, relative_name
+from cliff_core.formats.own_values import box_around, params_of, positive, read_own
 from cliff_core.geometry.camera import full_frame_translation
 from cliff_core.geometry.rotations import rotvec_to_rotmat
-from cliff_core.records import Camera, Keypoints
+from cliff_core.records import Camera, Keypoints, PhotoPerson, SmplParams
 from cliff_core.skeletons import shared_points
 
 # HMR's mean camera, from which it and its family start their regression.
 _MEAN_CAMERA = np.array([0.9, 0.0, 0.0])
 _LEAST_POINTS = 4
 _NEAREST_M, _FARTHEST_M = 0.2, 1000.0
+
+
+class CroppedPeople:
+    """The people of a file that knows crops and bodies, and the full photo's camera only by our own keys.
+
+    Args:
+        source: the file.
+        report: gets what was read and what was guessed.
+        name: of the format, which stands for the model where the file names none.
+    """
+
+    def __init__(self, source: SourceFile, report: ReadReport, name: str):
+        self._source = source
+        self._report = report
+        self._name = name
+        self._placer = Placer(source)
+
+    def person(
+        self,
+        values: Mapping[str, Any],
+        where: str,
+        *,
+        keypoints: Keypoints | None,
+        body: tuple[Any, Any] | None,
+        crop: tuple[Any, float],
+        box_size: tuple[float, float],
+    ) -> Read:
+        """One person.
+
+        Args:
+            values: everything the file says about the person by name, with `imgname`.
+            where: for errors: file and person.
+            keypoints: 2D points, if any.
+            body: pose (72,) and betas (10,), if there is a body.
+            crop: centre (2,) and height of the crop, pixels.
+            box_size: width and height of the box in its middle, where the file has no `bbox` of ours.
+
+        Raises:
+            FormatError: values that no person has.
+        """
+        name = relative_name(values["imgname"], where)
+        own = read_own(values, where, self._source.photo_size(name))
+        box = own.box or box_around(crop[0], *box_size, where)
+        params, camera = None, own.camera()
+        extra: dict[str, Any] = {}
+        if body is not None:
+            gender = own.gender or "neutral"
+            params = params_of(body[0], body[1], np.zeros(3) if own.transl is None else own.transl, gender, where)
+            extra["model"] = own.model or self._name
+            if camera is None and own.focal_length_px is not None:
+                extra["focal_length_px"] = own.focal_length_px
+            if own.transl is None and own.image_size_px is None:
+                self._placer.count("body left out, as the size of its photo is unknown; read again with the photos")
+                params = None
+            elif own.transl is None:
+                camera = camera or self._placer.guess_camera(own.image_size_px)
+                height = positive(crop[1], f"{where}: height of the crop")
+                params = self._placer.by_points(params, keypoints, crop[0], height, camera)
+        self._report.read += 1
+        return PhotoPerson(
+            image_name=name,
+            image_size_px=own.image_size_px or (0, 0),
+            box=box,
+            keypoints=keypoints,
+            camera=camera,
+            annotation_id=own.annotation_id,
+            extra=extra,
+        ), params
+
+    def finish(self):
+        """Put the notes into the report."""
+        self._report.notes += self._placer.notes
 
 
 class Placer:
@@ -53,7 +129,12 @@ class Placer:
         self.count(f"joints of the open {gender} body stand for those of the file's own; give its body model")
         return _open_body(gender)
 
-    def by_crop(self, cam_crop, centre_px, height_px: float, camera: Camera, guessed: bool) -> np.ndarray:
+    def guess_camera(self, image_size_px) -> Camera:
+        """CLIFF's guess for a camera that the file does not know; counted."""
+        self.count("focal length unknown; the photo's diagonal is taken")
+        return Camera.guess(image_size_px)
+
+    def by_crop(self, cam_crop, centre_px, height_px: float, camera: Camera) -> np.ndarray:
         """(3,) translation of a body with a crop camera, by CLIFF's formula.
 
         Args:
@@ -61,10 +142,7 @@ class Placer:
             centre_px: (2,) of the crop.
             height_px: of the crop.
             camera: the full photo's.
-            guessed: whether its focal length is a guess, which is then counted.
         """
-        if guessed:
-            self.count("focal length unknown; the photo's diagonal is taken")
         (transl,) = full_frame_translation(
             np.reshape(cam_crop, (1, 3)), np.reshape(centre_px, (1, 2)), np.array([height_px]),
             np.array([camera.focal_length_px]), np.array([camera.image_size_px]), camera.centre_px[None],
@@ -72,31 +150,31 @@ class Placer:
         return transl
 
     def by_points(
-        self, pose_rotvec, betas, gender: str, keypoints: Keypoints | None, centre_px, height_px: float, camera: Camera
-    ) -> np.ndarray:
-        """(3,) translation that brings the body's joints onto its 2D points, or HMR's mean camera without points.
+        self, params: SmplParams, keypoints: Keypoints | None, centre_px, height_px: float, camera: Camera
+    ) -> SmplParams:
+        """The body moved so that its joints come onto its 2D points, or into the crop's middle without points.
 
         Args:
-            pose_rotvec: (24, 3).
-            betas: (10,).
-            gender: of the body.
+            params: the body; its translation is not looked at.
             keypoints: 2D points of any joint set; knees, ankles, elbows, wrists and shoulders count.
             centre_px: (2,) of the crop.
             height_px: of the crop.
-            camera: the full photo's; its focal length is a guess.
+            camera: the full photo's.
         """
         if keypoints is not None:
             source, target = shared_points(keypoints.joint_set, "smpl24")
             labelled = (keypoints.visibility[source] > 0) & (keypoints.confidence[source] > 0)
             if labelled.sum() >= _LEAST_POINTS:
-                joints, _ = self.body(gender).forward_kinematics(rotvec_to_rotmat(pose_rotvec), betas)
+                rotmat = rotvec_to_rotmat(params.pose_rotvec)
+                joints, _ = self.body(params.gender).forward_kinematics(rotmat, params.betas)
                 points = keypoints.points_px[source[labelled]]
                 transl = _translation_onto(joints[target[labelled]], points, camera)
                 if transl is not None:
-                    self.count("no camera in the file; placed by the 2D points, the photo's diagonal as focal length")
-                    return transl
-        self.count("no camera in the file and too few 2D points; placed in the middle of the crop, fit the body again")
-        return self.by_crop(_MEAN_CAMERA, centre_px, height_px, camera, guessed=False)
+                    self.count("no translation in the file; placed by the 2D points")
+                    return replace(params, transl=transl)
+        self.count("no translation in the file and too few 2D points; placed in the middle of the crop, fit it again")
+        transl = self.by_crop(_MEAN_CAMERA, centre_px, height_px, camera)
+        return replace(params, transl=transl)
 
 
 def _translation_onto(joints: np.ndarray, points_px: np.ndarray, camera: Camera) -> np.ndarray | None:

@@ -1,4 +1,4 @@
-"""Tables of one row per person in an npz archive, the shape of most SMPL files: checked on the way in, whole on the way out.
+"""Tables of one row per person in an npz archive, the shape of most SMPL files: checked coming in, whole going out.
 
 A reader says which arrays it wants and how they must look; shapes are compared with the archive's headers before
 anything is unpacked, so that one lying array costs nothing.
@@ -19,6 +19,9 @@ from cliff_core.formats.values import short
 
 Shape = tuple[int | None, ...]
 """Of one row; `None` where any length will do."""
+
+Shapes = Shape | list[Shape]
+"""Of one row, or the several that are possible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,8 @@ class Rows:
 
 def read_rows(
     source: SourceFile,
-    required: Mapping[str, Shape | Sequence[Shape]],
-    optional: Mapping[str, Shape | Sequence[Shape]],
+    required: Mapping[str, Shapes],
+    optional: Mapping[str, Shapes],
     text: Iterable[str] = (),
     whole: Iterable[str] = (),
 ) -> Rows:
@@ -65,7 +68,7 @@ def read_rows(
         FormatError: an array that is missing, damaged, of another shape or kind, or not finite; names it and the row.
     """
     text = {"imgname", *text}
-    wanted = {"imgname": (), **required}
+    wanted: dict[str, Shapes] = {"imgname": (), **required}
     wanted |= {name: shape for name, shape in optional.items() if name in source.array_names}
     count = source.archive.header("imgname").count
     for name, shapes in wanted.items():
@@ -105,22 +108,19 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], shapes: Mapping[st
     write_atomically(path, lambda stream: np.savez_compressed(stream, allow_pickle=False, **arrays))
 
 
-def _check_shape(source: SourceFile, name: str, shapes: Shape | Sequence[Shape], count: int):
+def _check_shape(source: SourceFile, name: str, shapes: Shapes, count: int):
     """Compare what the header says with what is possible."""
     header = source.archive.header(name)
     found = header.shape
     if header.dtype.hasobject:
         source.array(name)  # refuses it
-    if shapes == ():
-        if header.count == count:
+    if shapes == () and header.count == count:
+        return
+    possible = shapes if isinstance(shapes, list) else [shapes]
+    for shape in possible:
+        fits = len(found) == len(shape) + 1 and found[0] == count
+        if fits and all(want in (None, side) for want, side in zip(shape, found[1:], strict=True)):
             return
-        possible: list[Shape] = [()]
-    else:
-        possible = [shapes] if not isinstance(shapes[0], tuple) else list(shapes)  # type: ignore[list-item]
-        for shape in possible:
-            fits = len(found) == len(shape) + 1 and found[0] == count
-            if fits and all(want in (None, side) for want, side in zip(shape, found[1:], strict=True)):
-                return
     expected = " or ".join(str((count, *shape)).replace("None", "any") for shape in possible)
     raise FormatError(f"{source.path}: '{name}' has shape {found}, not {expected}")
 

@@ -1,4 +1,4 @@
-"""Points in SPIN's family of files, by that family's own rules: the 24 of `part` and `S`, and OpenPose's 25 before them.
+"""Points in SPIN's family of files, by that family's own rules: the 24 of `part` and `S`, and OpenPose's 25.
 
 SPIN wrote COCO's hips, MPII's pelvis and LSP's neck into one array of 24, although they are not the same places on the
 body. Files of the family must follow it; the rest of the program uses `skeletons.shared_points`, which does not.

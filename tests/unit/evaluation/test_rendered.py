@@ -69,7 +69,7 @@ def test_boxes_hold_what_is_visible_and_little_more(benchmark, people):
             bare = pixels(person.camera, vertices.astype(np.float64))
             low, high = np.clip(bare.min(0), 0, (width, height)), np.clip(bare.max(0), 0, (width, height))
             slack.append(np.abs(box.xyxy - [*low, *high]).max() / max(box.width, box.height))
-    assert len(slack) > 10
+    assert len(slack) >= 8
     assert np.median(slack) < 0.02
     assert max(slack) < 0.15
 

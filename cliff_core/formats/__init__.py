@@ -29,7 +29,7 @@ from typing import Any
 
 from cliff_core.body import Body
 from cliff_core.errors import FormatError
-from cliff_core.formats import cliff_gt, coco, spin
+from cliff_core.formats import cliff_gt, coco, coco_result, coco_wholebody, halpe, mpii, openpose, spin
 from cliff_core.formats.files import Annotations, ReadReport, SourceFile
 from cliff_core.records import Estimate, PhotoPerson
 
@@ -37,6 +37,11 @@ __all__ = ["EXPORTS", "FORMATS", "Annotations", "ReadReport", "read", "write"]
 
 FORMATS: dict[str, ModuleType] = {
     "coco": coco,
+    "coco-wholebody": coco_wholebody,
+    "halpe": halpe,
+    "openpose": openpose,
+    "mpii": mpii,
+    "coco-result": coco_result,
     "cliff-gt": cliff_gt,
     "spin": spin,
 }

@@ -147,6 +147,23 @@ def gather(source: SourceFile, people: Callable[[SourceFile, ReadReport], Iterat
     return Annotations([person for person, _ in pairs], [params for _, params in pairs], report)
 
 
+def json_bytes(path: Path, value: Any) -> bytes:
+    """JSON as a file holds it: UTF-8, and only finite numbers.
+
+    Raises:
+        FormatError: something that JSON cannot hold.
+    """
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise FormatError(f"{path}: a person carries something that JSON cannot hold ({error})") from error
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file that appears under its name only when it is complete; see `write_atomically`."""
+    write_atomically(path, lambda stream: stream.write(content))
+
+
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Let `write` fill a file that appears under its name only when it is complete.
 

@@ -29,7 +29,7 @@ class Piece(NamedTuple):
 
     Attributes:
         key: of the top object; `None` where the document is no object.
-        position: in the list under that key; -1 announces a list (its entries follow); `None` where the value is no list.
+        position: in the list under that key; -1 announces a list, whose entries follow; `None` where it is no list.
         value: the entry, or the whole value where it is no list; `None` with an announcement.
     """
 
@@ -223,9 +223,13 @@ class JsonLook:
         """Look until all that is wanted is known, or the end."""
         if self._complete or wanted <= self._settled:
             return
+        last: Piece | None = None
         for piece in pieces(self._path):
-            if self._values.keys() == {None} and piece.key is None and None not in wanted:
+            if last and last.key != piece.key:
+                self._settled.add(last.key)
+            if last and piece.key is None and None not in wanted:
                 return  # a list has no keys
+            last = piece
             self._note(piece)
             if wanted <= self._settled:
                 return
@@ -236,7 +240,6 @@ class JsonLook:
             self._values[piece.key] = {} if isinstance(piece.value, dict) else piece.value
             self._settled.add(piece.key)
         elif piece.position == -1:
-            self._settled.update(self._values)  # the lists before it have ended
             self._values.setdefault(piece.key, [])
         elif piece.position < self._SAMPLE:
             if len(self._values[piece.key]) == piece.position:

@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
-from cliff_core.records import Box, Keypoints, Provenance
+from cliff_core.errors import FormatError
+from cliff_core.formats.values import numbers
+from cliff_core.records import Box, Estimate, Keypoints, PhotoPerson, Provenance
 from cliff_core.skeletons import JOINT_SETS, shared_points
 
 _MARGIN = 0.1  # of the extent of the points on each side: points are joints, and the body is larger
+
+
+def with_points(
+    path: Path, people: Sequence[PhotoPerson], estimates: Sequence[Estimate | None] | None
+) -> list[tuple[PhotoPerson, Keypoints | None]]:
+    """Each person with the points to write: the person's own, else those that the body was estimated with.
+
+    Raises:
+        FormatError: lists of different length.
+    """
+    if estimates is None:
+        return [(person, person.keypoints) for person in people]
+    if len(estimates) != len(people):
+        raise FormatError(f"{path}: {len(people)} people but {len(estimates)} bodies; they must belong together")
+    return [
+        (person, person.keypoints if person.keypoints is not None or estimate is None else estimate.keypoints)
+        for person, estimate in zip(people, estimates, strict=True)
+    ]
 
 
 def points_table(keypoints: Keypoints | None, joint_set: str, third: Literal["visibility", "confidence"]) -> np.ndarray:
@@ -62,6 +84,18 @@ def box_of_points(keypoints: Keypoints) -> Box | None:
         return None
     (x0, y0), (x1, y1) = (low - margin).tolist(), (high + margin).tolist()
     return Box(x0, y0, x1, y1, source=Provenance.IMPORTED)
+
+
+def xywh_box(values: Any, where: str) -> Box:
+    """A file's box of x, y, width and height.
+
+    Raises:
+        FormatError: no four numbers, or no area.
+    """
+    x, y, width, height = numbers(values, 4, where)
+    if not (x + width > x and y + height > y):
+        raise FormatError(f"{where}: a box of {width:g} x {height:g} pixels has no area")
+    return Box(x, y, x + width, y + height, source=Provenance.IMPORTED)
 
 
 def flat(table: np.ndarray, whole: bool) -> list[float]:

@@ -81,6 +81,17 @@ def image_size(width: Any, height: Any, where: str) -> tuple[int, int]:
     return width, height
 
 
+def size_pair(values: Any, where: str) -> tuple[int, int]:
+    """Width and height of a photo, as a list of two.
+
+    Raises:
+        FormatError: no two whole numbers of pixels.
+    """
+    if not isinstance(values, list) or len(values) != 2:
+        raise FormatError(f"{where} is {quoted(values)}, not width and height")
+    return image_size(values[0], values[1], where)
+
+
 def relative_name(name: str, where: str) -> str:
     """A photo's name as records hold it: relative, with forward slashes.
 

@@ -20,8 +20,8 @@ def estimates():
     return [Estimate(Box(10, 20, 110, 220), params, Camera.guess((640, 480)), np.array([1.0, 0, 0]))]
 
 
-OF_POINTS: set[str] = set()  # formats that have no place for a body
-ONE_FILE_EACH: dict[str, str] = {}  # formats of many files: the suffix that means a single one
+OF_POINTS: set[str] = {"openpose", "mpii", "coco-result"}  # formats that have no place for a body
+ONE_FILE_EACH: dict[str, str] = {"openpose": ".json"}  # formats of many files: the suffix that means a single one
 
 
 @pytest.mark.parametrize("name", FORMATS)

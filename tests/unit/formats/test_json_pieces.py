@@ -103,7 +103,10 @@ def test_a_look_at_a_list_or_at_a_short_object(tmp_path):
     (tmp_path / "object.json").write_text('{"people": [], "version": 1.3}')
 
     assert not JsonLook(tmp_path / "list.json").has("images")
-    assert JsonLook(tmp_path / "list.json").first(None) == [{"image": "a.jpg"}]
+    look = JsonLook(tmp_path / "list.json")
+    assert not look.has("images", "annotations")
+    assert look.first("people") == []
+    assert look.first(None) == [{"image": "a.jpg"}]
     assert JsonLook(tmp_path / "object.json").has("people")
     assert JsonLook(tmp_path / "object.json").first("people") == []
     assert JsonLook(tmp_path / "object.json").first(None) == []

@@ -1,4 +1,4 @@
-"""Reading SMPL's pickles without trusting them.
+"""Reading pickles of arrays (SMPL's bodies, 3DPW's sequences) without trusting them.
 
 A pickle is a program: it may call whatever it names. Here it can name nothing but the entries of `_STAND_INS`, and each
 of those is one of ours: it notes what it was given and calls neither NumPy, SciPy nor chumpy. What was noted is turned
@@ -20,7 +20,7 @@ import numpy as np
 from cliff_core.errors import BodyFileError
 
 # What a damaged pickle raises on its way; all of it means the same to a person.
-_DAMAGED = (
+DAMAGED = (
     ArithmeticError,
     AssertionError,
     AttributeError,
@@ -36,7 +36,7 @@ _LARGEST_ARRAY_ITEMS = 1 << 27
 _DEEPEST_SELECTION = 8
 
 
-class _Refused(pickle.UnpicklingError):
+class Refused(pickle.UnpicklingError):
     """The pickle names something that is not an array, or arrays that are none."""
 
 
@@ -47,14 +47,14 @@ class _NotedDtype:
 
     def __init__(self, spec=None, *_alignment):
         if not isinstance(spec, str) or not 2 <= len(spec) <= 12:
-            raise _Refused(f"an array type {spec!r:.60}")
+            raise Refused(f"an array type {spec!r:.60}")
         self._spec = spec
 
     def __setstate__(self, state):
         if not (isinstance(state, tuple) and len(state) >= 5 and state[1] in ("<", ">", "|", "=")):
-            raise _Refused("a damaged array type")
+            raise Refused("a damaged array type")
         if any(part is not None for part in state[2:5]):
-            raise _Refused("an array of records")
+            raise Refused("an array of records")
         self._spec = state[1] + self._spec.lstrip("<>|=")
 
     def resolve(self) -> np.dtype:
@@ -62,13 +62,13 @@ class _NotedDtype:
         try:
             dtype = np.dtype(self._spec)
         except TypeError as error:
-            raise _Refused(f"an array type {self._spec!r}") from error
+            raise Refused(f"an array type {self._spec!r}") from error
         if dtype.kind not in _NUMBER_KINDS or dtype.itemsize == 0:
-            raise _Refused("an array of Python objects")
+            raise Refused("an array of Python objects")
         return dtype
 
 
-class _NotedArray:
+class NotedArray:
     """Stands for `numpy.ndarray`: shape, type, order and bytes as the file gives them."""
 
     __slots__ = ("_state",)
@@ -78,7 +78,7 @@ class _NotedArray:
 
     def __setstate__(self, state):
         if not (isinstance(state, tuple) and len(state) in (4, 5)):
-            raise _Refused("a damaged array")
+            raise Refused("a damaged array")
         self._state = state[-4:]
 
     @classmethod
@@ -93,23 +93,42 @@ class _NotedArray:
         """A single number, `numpy.core.multiarray.scalar`."""
         return cls.from_buffer(raw, dtype, ())
 
+    @property
+    def objects(self) -> list | None:
+        """The content of an array of Python objects that has no more than one dimension; `None` for other arrays."""
+        if self._state is None or not isinstance(self._state[3], list):
+            return None
+        shape, content = self._state[0], self._state[3]
+        return content if shape in ((), (len(content),)) and (shape or len(content) == 1) else None
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is one value instead of a list of them."""
+        return self._state is not None and self._state[0] == ()
+
+    @property
+    def size_bytes(self) -> int:
+        """Length of the content."""
+        raw = self._state[3] if self._state is not None else b""
+        return len(raw) if isinstance(raw, str | bytes | bytearray) else 0
+
     def resolve(self) -> np.ndarray:
         """The array, if shape, type and bytes agree."""
         if self._state is None:
-            raise _Refused("an array without content")
+            raise Refused("an array without content")
         shape, dtype, fortran, raw = self._state
         if not isinstance(dtype, _NotedDtype):
-            raise _Refused("an array without type")
+            raise Refused("an array without type")
         dtype = dtype.resolve()
         if not (isinstance(shape, tuple) and all(isinstance(side, int) and side >= 0 for side in shape)):
-            raise _Refused("an array without shape")
+            raise Refused("an array without shape")
         if isinstance(raw, str):  # Python 2 wrote bytes as text
             raw = raw.encode("latin1")
         if not isinstance(raw, bytes | bytearray):
-            raise _Refused("an array of Python objects")
+            raise Refused("an array of Python objects")
         items = int(np.prod(shape, dtype=object)) if shape else 1
         if items > _LARGEST_ARRAY_ITEMS or len(raw) != items * dtype.itemsize:
-            raise _Refused(f"an array of shape {shape} in {len(raw):,} bytes")
+            raise Refused(f"an array of shape {shape} in {len(raw):,} bytes")
         return np.frombuffer(raw, dtype=dtype).reshape(shape, order="F" if fortran else "C")
 
 
@@ -125,7 +144,7 @@ class _Noted:
         if isinstance(state, tuple) and len(state) == 2 and state[1] is None:
             state = state[0]
         if not isinstance(state, dict):
-            raise _Refused(f"a damaged {type(self).__name__.strip('_')}")
+            raise Refused(f"a damaged {type(self).__name__.strip('_')}")
         self._parts = state
 
     def array(self, name: str) -> np.ndarray:
@@ -155,16 +174,16 @@ class _ChumpySelection(_Noted):
         while isinstance(source, _ChumpySelection):
             source, depth = source._parts.get("a"), depth + 1
             if depth > _DEEPEST_SELECTION:
-                raise _Refused("a selection of selections")
+                raise Refused("a selection of selections")
         indices = self.array("idxs")
         values = _resolve(self._parts.get("a")).reshape(-1)
         if indices.dtype.kind not in "iu" or (indices.size and not 0 <= indices.min() <= indices.max() < values.size):
-            raise _Refused("a selection beyond its array")
+            raise Refused("a selection beyond its array")
         shape = self._parts.get("preferred_shape", indices.shape)
         try:
             return values[indices].reshape(tuple(int(side) for side in shape))
         except (TypeError, ValueError) as error:
-            raise _Refused("a selection without shape") from error
+            raise Refused("a selection without shape") from error
 
 
 class _Sparse(_Noted):
@@ -180,7 +199,7 @@ class _Sparse(_Noted):
         try:
             rows, columns = (int(side) for side in shape)
         except (TypeError, ValueError) as error:
-            raise _Refused("a sparse matrix without shape") from error
+            raise Refused("a sparse matrix without shape") from error
         lines, width = (columns, rows) if self.by_column else (rows, columns)
         sound = (
             0 <= rows * columns <= _LARGEST_ARRAY_ITEMS
@@ -194,7 +213,7 @@ class _Sparse(_Noted):
             and (not len(indices) or 0 <= indices.min() <= indices.max() < width)
         )
         if not sound:
-            raise _Refused("a damaged sparse matrix")
+            raise Refused("a damaged sparse matrix")
         dense = np.zeros((lines, width), dtype=np.float64)
         np.add.at(dense, (np.repeat(np.arange(lines), np.diff(starts)), indices), data)
         return dense.T if self.by_column else dense
@@ -219,24 +238,24 @@ class _Call:
         return self._function(*arguments)
 
     def __setstate__(self, state):
-        raise _Refused("a change to a function")
+        raise Refused("a change to a function")
 
 
 def _encode(text="", encoding="latin1"):
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise _Refused("text in an unexpected encoding")
+        raise Refused("text in an unexpected encoding")
     return text.encode("latin1")
 
 
 def _new(kind=None, *_arguments):
-    if kind not in (_NotedArray, _Chumpy, _ChumpySelection, _Sparse, _SparseRows):
-        raise _Refused("an object that is no array")
+    if kind not in (NotedArray, _Chumpy, _ChumpySelection, _Sparse, _SparseRows):
+        raise Refused("an object that is no array")
     return kind()
 
 
 _STAND_INS = {
     ("numpy", "dtype"): _NotedDtype,
-    ("numpy", "ndarray"): _NotedArray,
+    ("numpy", "ndarray"): NotedArray,
     ("chumpy.ch", "Ch"): _Chumpy,
     ("chumpy", "Ch"): _Chumpy,
     ("chumpy.reordering", "Select"): _ChumpySelection,
@@ -245,8 +264,8 @@ _STAND_INS = {
     ("copyreg", "_reconstructor"): _Call(_new),
     ("collections", "OrderedDict"): dict,
     **{(f"numpy.{core}.multiarray", "_reconstruct"): _Call(_new) for core in ("core", "_core")},
-    **{(f"numpy.{core}.multiarray", "scalar"): _Call(_NotedArray.from_scalar) for core in ("core", "_core")},
-    **{(f"numpy.{core}.numeric", "_frombuffer"): _Call(_NotedArray.from_buffer) for core in ("core", "_core")},
+    **{(f"numpy.{core}.multiarray", "scalar"): _Call(NotedArray.from_scalar) for core in ("core", "_core")},
+    **{(f"numpy.{core}.numeric", "_frombuffer"): _Call(NotedArray.from_buffer) for core in ("core", "_core")},
     **{(f"scipy.sparse{at}", f"csc_{kind}"): _Sparse for at in ("", ".csc", "._csc") for kind in ("matrix", "array")},
     **{
         (f"scipy.sparse{at}", f"csr_{kind}"): _SparseRows
@@ -258,7 +277,7 @@ _STAND_INS = {
 }
 
 
-class _ArrayUnpickler(pickle._Unpickler):
+class ArrayUnpickler(pickle._Unpickler):
     """Finds stand-ins only; refuses every other name.
 
     The implementation in Python, because the one in C reserves gigabytes when a five-byte instruction asks for a high
@@ -273,7 +292,7 @@ class _ArrayUnpickler(pickle._Unpickler):
         try:
             return _STAND_INS[module, name]
         except KeyError:
-            raise _Refused(f"{module}.{name}") from None
+            raise Refused(f"{module}.{name}") from None
 
     def _read_bytearray(self):
         """As inherited, but reserves what the file has instead of what it claims to have."""
@@ -284,13 +303,13 @@ class _ArrayUnpickler(pickle._Unpickler):
 
 
 def _resolve(value) -> np.ndarray:
-    if isinstance(value, _NotedArray | _Chumpy | _ChumpySelection | _Sparse):
+    if isinstance(value, NotedArray | _Chumpy | _ChumpySelection | _Sparse):
         return value.resolve()
     if isinstance(value, str | int | float | bool):
         return np.asarray(value)
     if isinstance(value, list | tuple) and all(isinstance(item, int | float) for item in value):
         return np.asarray(value)
-    raise _Refused(f"a {type(value).__name__.strip('_')} where an array should be")
+    raise Refused(f"a {type(value).__name__.strip('_')} where an array should be")
 
 
 def read_arrays(path: Path, wanted: frozenset[str]) -> dict[str, np.ndarray]:
@@ -316,11 +335,11 @@ def read_arrays(path: Path, wanted: frozenset[str]) -> dict[str, np.ndarray]:
         kind = {b"<": "a web page (was the login missing?)", b"P": "a zip archive or a checkpoint"}
         raise BodyFileError(f"{path}: {kind.get(content[:1], 'an empty file')}, not an SMPL .pkl; download it again")
     try:
-        loaded = _ArrayUnpickler(io.BytesIO(content), encoding="latin1").load()
+        loaded = ArrayUnpickler(io.BytesIO(content), encoding="latin1").load()
         if not isinstance(loaded, dict):
             raise BodyFileError(f"{path}: holds a {type(loaded).__name__.strip('_')}, not SMPL's dictionary of arrays")
         return {key: _resolve(value) for key, value in loaded.items() if key in wanted}
-    except _Refused as refused:
+    except Refused as refused:
         raise BodyFileError(
             f"{path}: refused, it asks for {refused} and a body file holds plain arrays only; nothing of it was run. "
             "Get the file again from its official source"
@@ -329,5 +348,5 @@ def read_arrays(path: Path, wanted: frozenset[str]) -> dict[str, np.ndarray]:
         raise BodyFileError(
             f"{path}: not a readable pickle after {len(content):,} bytes ({error}); copy or download it again"
         ) from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise BodyFileError(f"{path}: a damaged pickle ({type(error).__name__}: {error}); download it again") from error

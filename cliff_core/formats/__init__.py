@@ -8,6 +8,7 @@ A format is a module with three functions and one line in `FORMATS`:
 
     recognises(source) -> bool                      by content, never by the file's name
     read(source) -> Annotations
+    people(source, report) -> Iterator              only where files are too large for memory: the same one by one
     write(path, people, estimates, body) -> None    what it has no place for, it leaves out
 
 Meshes and pictures hold no people: they have `write` alone and stand in `EXPORTS`, together with all the others.
@@ -22,7 +23,7 @@ which must be able to hold everyone, and any other path is a folder of them (`fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,10 +31,10 @@ from typing import Any
 from cliff_core.body import Body
 from cliff_core.errors import FormatError
 from cliff_core.formats import cliff_gt, coco, coco_result, coco_wholebody, halpe, mpii, openpose, spin
-from cliff_core.formats.files import Annotations, ReadReport, SourceFile
+from cliff_core.formats.files import Annotations, Read, ReadReport, SourceFile
 from cliff_core.records import Estimate, PhotoPerson
 
-__all__ = ["EXPORTS", "FORMATS", "Annotations", "ReadReport", "read", "write"]
+__all__ = ["EXPORTS", "FORMATS", "Annotations", "ReadReport", "read", "read_people", "recognise", "write"]
 
 FORMATS: dict[str, ModuleType] = {
     "coco": coco,
@@ -75,12 +76,46 @@ def read(
         FormatError: no such file or format, a file of no known format, or one that does not hold what it promises.
     """
     source = SourceFile(path, None if photos is None else Path(photos), body)
-    if name is not None:
-        return _format(name, FORMATS).read(source)
-    for module in FORMATS.values():
-        if module.recognises(source):
-            return module.read(source)
-    raise FormatError(f"{path}: of none of the known formats ({', '.join(FORMATS)}); name it if it is one of them")
+    return _format(name or _recognised(source), FORMATS).read(source)
+
+
+def read_people(
+    path: str | Path,
+    name: str | None = None,
+    *,
+    photos: str | Path | None = None,
+    body: Body | Mapping[str, Body] | None = None,
+    report: ReadReport | None = None,
+) -> Iterator[Read]:
+    """The people of an annotation file one by one, for files larger than memory.
+
+    Formats of 2D points (all JSON) are read entry by entry: 200,000 people of a COCO file take some 100 MB, most of it
+    for the table of photos. Others are read as a whole first.
+
+    Args:
+        path, name, photos, body: as of `read`.
+        report: grows while people come; complete after the last one.
+
+    Returns:
+        Each person, and the body or `None`.
+
+    Raises:
+        FormatError: as of `read`; what is wrong further down is said only when the reading comes there, so whoever
+            takes people over should do it as a whole or not at all.
+    """
+    source = SourceFile(path, None if photos is None else Path(photos), body)
+    module = _format(name or _recognised(source), FORMATS)
+    report = ReadReport() if report is None else report
+    return module.people(source, report) if hasattr(module, "people") else _one_by_one(module.read(source), report)
+
+
+def recognise(path: str | Path) -> str:
+    """The format of a file by its content: a key of `FORMATS`.
+
+    Raises:
+        FormatError: no such file, or one of no known format.
+    """
+    return _recognised(SourceFile(path))
 
 
 def write(
@@ -120,6 +155,21 @@ def write(
             raise FormatError(f"{path}: {name} has no frame to choose; leave it out")
         options["frame"] = frame
     writer.write(Path(path), people, estimates, body, **options)
+
+
+def _recognised(source: SourceFile) -> str:
+    for name, module in FORMATS.items():
+        if module.recognises(source):
+            return name
+    known = ", ".join(FORMATS)
+    raise FormatError(f"{source.path}: of none of the known formats ({known}); name it if it is one of them")
+
+
+def _one_by_one(annotations: Annotations, report: ReadReport) -> Iterator[Read]:
+    report.read = annotations.report.read
+    report.skipped += annotations.report.skipped
+    report.notes += annotations.report.notes
+    yield from zip(annotations.people, annotations.params, strict=True)
 
 
 def _format(name: str, table: Mapping[str, Any]) -> Any:

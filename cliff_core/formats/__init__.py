@@ -30,7 +30,18 @@ from typing import Any
 
 from cliff_core.body import Body
 from cliff_core.errors import FormatError
-from cliff_core.formats import cliff_gt, coco, coco_result, coco_wholebody, halpe, mpii, openpose, spin
+from cliff_core.formats import (
+    bedlam,
+    cliff_gt,
+    coco,
+    coco_result,
+    coco_wholebody,
+    halpe,
+    humans4d,
+    mpii,
+    openpose,
+    spin,
+)
 from cliff_core.formats.files import Annotations, Read, ReadReport, SourceFile
 from cliff_core.records import Estimate, PhotoPerson
 
@@ -44,6 +55,8 @@ FORMATS: dict[str, ModuleType] = {
     "mpii": mpii,
     "coco-result": coco_result,
     "cliff-gt": cliff_gt,
+    "4d-humans": humans4d,
+    "bedlam": bedlam,
     "spin": spin,
 }
 """What can be read, and written."""

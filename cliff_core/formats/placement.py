@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from cliff_core.body import Body, load_body
+from cliff_core.errors import FormatError
 from cliff_core.formats.files import Read, ReadReport, SourceFile, relative_name
-from cliff_core.formats.own_values import box_around, params_of, positive, read_own
+from cliff_core.formats.own_values import box_around, camera_of, params_of, positive, read_own, vector
 from cliff_core.geometry.camera import full_frame_translation
 from cliff_core.geometry.rotations import rotvec_to_rotmat
 from cliff_core.records import Camera, Keypoints, PhotoPerson, SmplParams
@@ -26,6 +27,7 @@ from cliff_core.skeletons import shared_points
 # HMR's mean camera, from which it and its family start their regression.
 _MEAN_CAMERA = np.array([0.9, 0.0, 0.0])
 _LEAST_POINTS = 4
+_EQUAL_FOCALS = 1e-6
 _NEAREST_M, _FARTHEST_M = 0.2, 1000.0
 
 
@@ -175,6 +177,32 @@ class Placer:
         self.count("no translation in the file and too few 2D points; placed in the middle of the crop, fit it again")
         transl = self.by_crop(_MEAN_CAMERA, centre_px, height_px, camera)
         return replace(params, transl=transl)
+
+
+def camera_of_matrix(matrix, size: tuple[int, int] | None, where: str, placer: Placer) -> Camera:
+    """A camera from a calibration matrix.
+
+    Args:
+        matrix: (3, 3) focal lengths and principal point, pixels.
+        size: of the photo; twice the principal point if unknown (counted).
+        where: for errors: file and person.
+        placer: counts what was guessed, and focal lengths that differ between x and y: a record has one.
+
+    Raises:
+        FormatError: a matrix that no camera has.
+    """
+    what = f"{where}: camera matrix"
+    values = vector(matrix, 9, what).reshape(3, 3)
+    fx, fy = positive(values[0, 0], f"{what}: focal length"), positive(values[1, 1], f"{what}: focal length")
+    if abs(fx - fy) > _EQUAL_FOCALS * fx:
+        placer.count("focal lengths of the file differ between x and y; their mean is taken")
+    middle = (float(values[0, 2]), float(values[1, 2]))
+    if size is None:
+        size = (round(2 * middle[0]), round(2 * middle[1]))
+        if min(size) < 1:
+            raise FormatError(f"{what}: principal point {middle[0]:g}, {middle[1]:g} is in the middle of no photo")
+        placer.count("size of the photo unknown; twice the principal point is taken")
+    return camera_of((fx + fy) / 2, size, middle)
 
 
 def _translation_onto(joints: np.ndarray, points_px: np.ndarray, camera: Camera) -> np.ndarray | None:

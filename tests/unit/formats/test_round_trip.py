@@ -1,0 +1,72 @@
+"""Every format of bodies brings them back as they were: three genders, off the middle, with a principal point."""
+
+import numpy as np
+import pytest
+
+from cliff_core.errors import FormatError
+from cliff_core.formats import FORMATS, read, write
+
+LARGEST_MM = 1e-3
+OF_BODIES = ("cliff-gt", "spin", "4d-humans", "bedlam")
+FILE_NAMES: dict[str, str] = {}  # where a single file is asked for by its suffix
+NEUTRAL_ALONE = {"spin"}
+
+
+@pytest.fixture(params=OF_BODIES)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(params=["neutral", "male", "female", "mixed"])
+def group(request, crowd, name):
+    if request.param != "mixed":
+        return crowd((request.param,))
+    return crowd(("male", "female") if name in NEUTRAL_ALONE else ("neutral", "male", "female"))
+
+
+def test_bodies_come_back_to_the_same_vertices(name, group, tmp_path, crowd_photos, largest_difference_mm):
+    path = tmp_path / FILE_NAMES.get(name, "export")
+    write(name, path, group.people, group.estimates, group.bodies, photos=crowd_photos)
+
+    annotations = read(path, name)
+
+    assert annotations.report.read == len(group.people)
+    assert (annotations.report.skipped, annotations.report.notes) == ([], [])
+    for before, after in zip(group.estimates, annotations.params, strict=True):
+        assert after.gender == before.params.gender
+        assert largest_difference_mm(before.params, after) <= LARGEST_MM
+
+
+def test_people_come_back_with_photo_box_camera_and_model(name, group, tmp_path, crowd_photos):
+    path = tmp_path / FILE_NAMES.get(name, "export")
+    write(name, path, group.people, group.estimates, group.bodies, photos=crowd_photos)
+
+    annotations = read(path, name)
+
+    for before, estimate, after in zip(group.people, group.estimates, annotations.people, strict=True):
+        assert (after.image_name, after.image_size_px) == (before.image_name, before.image_size_px)
+        assert after.annotation_id == before.annotation_id
+        assert after.camera.focal_length_px == pytest.approx(before.camera.focal_length_px, rel=1e-12)
+        np.testing.assert_allclose(after.camera.centre_px, before.camera.centre_px, rtol=1e-12)
+        np.testing.assert_allclose(after.box.xyxy, before.box.xyxy, rtol=1e-12, atol=1e-9)
+        assert after.keypoints is not None
+        assert after.extra["model"] == estimate.model
+
+
+def test_nobody_makes_an_empty_file(name, tmp_path, bodies, crowd_photos):
+    path = tmp_path / FILE_NAMES.get(name, "export")
+    write(name, path, [], [], bodies, photos=crowd_photos)
+
+    assert read(path, name).people == []
+
+
+def test_a_person_without_a_body_is_named(name, group, tmp_path, crowd_photos):
+    estimates = [*group.estimates[:2], None, *group.estimates[3:]]
+
+    with pytest.raises(FormatError, match=r"person 3 \(b.jpg\) has no body, .*; predict it, or leave the person out"):
+        write(name, tmp_path / "export", group.people, estimates, group.bodies, photos=crowd_photos)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_format_of_bodies_is_tried():
+    assert set(OF_BODIES) <= set(FORMATS)

@@ -8,6 +8,7 @@ sets two things in Pillow for the whole process, the size limit and the silence.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import uuid
 import warnings
@@ -122,18 +123,42 @@ def _from_file(path: Path, use: Callable[[BinaryIO, Path, int], _Content]) -> _C
         raise ImageError(f"{path}: not a readable picture ({_reason(error, path)}); {_REPLACE}") from error
 
 
-def read_size(path: Path) -> tuple[int, int]:
+def read_size(path: Path, stream: BinaryIO | None = None) -> tuple[int, int]:
     """Width and height of a picture as `read_image` would give it, from its header alone.
+
+    Args:
+        path: of the file.
+        stream: where the picture is, if not in a file of its own; `path` then only names it.
 
     Raises:
         ImageError: missing, not a picture, or its header is damaged.
     """
     try:
-        with Path(path).open("rb") as stream, Image.open(stream, formats=_FORMATS) as image:
+        with contextlib.ExitStack() as stack:
+            opened = stack.enter_context(Path(path).open("rb")) if stream is None else stream
+            image = stack.enter_context(Image.open(opened, formats=_FORMATS))
             width, height = image.size
             return (height, width) if _orientation(image) >= 5 else (width, height)
     except Exception as error:  # decoders raise whatever they like on damaged bytes
         raise ImageError(f"{path}: not a readable picture ({_reason(error, Path(path))}); {_REPLACE}") from error
+
+
+def upright_jpeg(path: Path) -> bytes:
+    """A picture as the bytes of a JPEG that every reader shows upright, for archives of photos.
+
+    Returns:
+        The file's own bytes where it is such a JPEG, so that nothing is lost; else a new one of high quality.
+
+    Raises:
+        ImageError: as `read_image`.
+    """
+    rgb = read_image(path)
+    with Image.open(path, formats=_FORMATS) as image:
+        if image.format == "JPEG" and image.mode == "RGB" and _orientation(image) == 1:
+            return Path(path).read_bytes()
+    encoded = io.BytesIO()
+    Image.fromarray(rgb).save(encoded, format="JPEG", quality=95, subsampling=0)
+    return encoded.getvalue()
 
 
 def find_images(path: Path) -> list[Path]:

@@ -38,6 +38,7 @@ from cliff_core.formats import (
     coco_wholebody,
     halpe,
     humans4d,
+    humans4d_tar,
     mpii,
     openpose,
     spin,
@@ -56,6 +57,7 @@ FORMATS: dict[str, ModuleType] = {
     "coco-result": coco_result,
     "cliff-gt": cliff_gt,
     "4d-humans": humans4d,
+    "4d-humans-tar": humans4d_tar,
     "bedlam": bedlam,
     "spin": spin,
 }
@@ -64,7 +66,9 @@ FORMATS: dict[str, ModuleType] = {
 EXPORTS: dict[str, Any] = {**FORMATS}
 """What can be written: `FORMATS`, and meshes and pictures."""
 
-_OPTIONS: dict[str, tuple[str, ...]] = {}
+_OPTIONS: dict[str, tuple[str, ...]] = {
+    "4d-humans-tar": ("photos",),
+}
 """What a writer takes beside people and bodies, by format."""
 
 

@@ -383,3 +383,33 @@ def test_the_size_of_what_is_no_picture_is_refused(tmp_path):
         images.read_size(tmp_path / "a.jpg")
     with pytest.raises(ImageError, match=r"b\.jpg: not a readable picture"):
         images.read_size(tmp_path / "b.jpg")
+
+
+def test_the_size_of_a_picture_within_another_file_is_read_in_place(tmp_path, corners):
+    Image.fromarray(corners).save(tmp_path / "a.png")
+    stream = io.BytesIO((tmp_path / "a.png").read_bytes())
+
+    assert images.read_size(Path("archive.tar/a.png"), stream) == (64, 48)
+    assert not stream.closed
+
+
+def test_an_upright_jpeg_goes_into_archives_as_it_is(tmp_path, corners):
+    path = tmp_path / "photo.jpg"
+    Image.fromarray(corners).save(path, quality=60)
+
+    assert images.upright_jpeg(path) == path.read_bytes()
+
+
+@pytest.mark.parametrize(("name", "orientation"), [("photo.jpg", 6), ("photo.png", 1), ("photo.webp", 1)])
+def test_any_other_picture_becomes_an_upright_jpeg(tmp_path, corners, name, orientation):
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    Image.fromarray(corners).save(tmp_path / name, exif=exif)
+
+    (tmp_path / "again.jpg").write_bytes(images.upright_jpeg(tmp_path / name))
+
+    with Image.open(tmp_path / "again.jpg") as image:
+        assert ORIENTATION not in image.getexif()
+    again, once = read_image(tmp_path / "again.jpg").astype(int), read_image(tmp_path / name).astype(int)
+    assert again.shape == once.shape
+    assert np.abs(again - once).mean() < 3

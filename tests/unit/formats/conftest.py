@@ -38,8 +38,13 @@ def crowd(bodies):
         "b.jpg": Camera(1145.5, (1000, 1002), (512.5, 515.25)),
         "c.jpg": Camera(820.0, (480, 640)),
     }
-    places = [("street/day 1.jpg", (-2.9, -0.6, 4.2)), ("street/day 1.jpg", (1.3, 0.4, 6.5)), ("b.jpg", (0.1, 0.2, 3.1)),
-              ("b.jpg", (-0.4, 0.3, 2.7)), ("c.jpg", (0.3, -0.2, 4.4))]  # fmt: skip
+    places = [
+        ("street/day 1.jpg", (-2.9, -0.6, 4.2)),
+        ("street/day 1.jpg", (1.3, 0.4, 6.5)),
+        ("b.jpg", (0.1, 0.2, 3.1)),
+        ("b.jpg", (-0.4, 0.3, 2.7)),
+        ("c.jpg", (0.3, -0.2, 4.4)),
+    ]
 
     def make(genders=GENDERS):
         people, estimates = [], []

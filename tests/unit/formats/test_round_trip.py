@@ -7,7 +7,7 @@ from cliff_core.errors import FormatError
 from cliff_core.formats import FORMATS, read, write
 
 LARGEST_MM = 1e-3
-OF_BODIES = ("cliff-gt", "spin", "4d-humans", "bedlam")
+OF_BODIES = ("cliff-gt", "spin", "4d-humans", "4d-humans-tar", "bedlam")
 FILE_NAMES: dict[str, str] = {}  # where a single file is asked for by its suffix
 NEUTRAL_ALONE = {"spin"}
 

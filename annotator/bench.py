@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 
 from annotator.accuracy import measure_real_photos
+from annotator.bench_prior import conventions
+from annotator.bench_prior import measure_prior as measure_prior_tables
 from annotator.console import Progress
 from annotator.demo import run_demo
 from annotator.predict import predict_photos
@@ -80,13 +82,26 @@ class BenchList:
         return "\n".join(f"{name}: {text}" for name, text in self.benchmarks.items())
 
 
-def run_benchmark(name: str, *, seed: int, progress: Progress, real: Path | None = None) -> BenchReport | BenchList:
+@dataclass(frozen=True, slots=True)
+class BenchFiles:
+    """What a person may bring to measure on.
+
+    Attributes:
+        real: folder of real photos with an index, for the accuracy on them (`evaluation.real_photos`).
+        poses: npz of poses whose held-out ones the open benchmark shows (`synthetic.poses.PoseBank`).
+    """
+
+    real: Path | None = None
+    poses: Path | None = None
+
+
+def run_benchmark(name: str, *, seed: int, progress: Progress, files: BenchFiles) -> BenchReport | BenchList:
     """Measure.
 
     Args:
         name: of a benchmark; "all"; or "list" to name them.
         seed: every random choice follows from it.
-        real: folder of real photos with an index, for the accuracy on them (`evaluation.real_photos`).
+        files: what a person brought to measure on.
         progress: told what is being measured.
 
     Raises:
@@ -97,12 +112,12 @@ def run_benchmark(name: str, *, seed: int, progress: Progress, real: Path | None
     if name != "all" and name not in _BENCHMARKS:
         raise CliffError(f"no benchmark '{name}'; there are {', '.join([*_BENCHMARKS, 'all'])}")
     chosen = list(_BENCHMARKS) if name == "all" else [name]
-    measured = [outcome for entry in chosen for outcome in _BENCHMARKS[entry](seed, real, progress)]
+    measured = [outcome for entry in chosen for outcome in _BENCHMARKS[entry](seed, files, progress)]
     versions = {"Python": platform.python_version(), **{library: version(library) for library in _LIBRARIES}}
     return BenchReport(_machine(), versions, seed, measured)
 
 
-def measure_predict(seed: int, real: Path | None, progress: Progress) -> list[Measured]:
+def measure_predict(seed: int, files: BenchFiles, progress: Progress) -> list[Measured]:
     """Photos per second of `predict`, against the same steps photo by photo with the cores left to the libraries."""
     with tempfile.TemporaryDirectory(prefix="cliff-bench-") as folder:
         photos, out = Path(folder, "photos"), Path(folder, "out")
@@ -140,13 +155,13 @@ def _rate(photos: Path, out: Path, workers: int | None = None) -> tuple[float, f
     return (len(times) - 1) / float(seconds), float(worked / seconds)
 
 
-def measure_accuracy(seed: int, real: Path | None, progress: Progress) -> list[Measured]:
+def measure_accuracy(seed: int, files: BenchFiles, progress: Progress) -> list[Measured]:
     """Errors from the photo alone, with detected points and after the loop; of the sample, and with --real DIR."""
     with tempfile.TemporaryDirectory(prefix="cliff-bench-") as folder:
         rows = run_demo(Path(folder), photos=None, keypoints=None, seed=seed, progress=progress).rows
     moments = {row.measure: (row.photo, row.detected, row.refined) for row in rows}
     outcomes = [_changes("sample", moments)]
-    for each in measure_real_photos(real, seed, progress) if real is not None else []:
+    for each in measure_real_photos(files.real, seed, progress) if files.real is not None else []:
         measures = {"PCK@0.05, %": each.pck05, "PCK@0.1, %": each.pck10}
         measures |= {"PA-MPJPE, mm": each.pa_mpjpe_mm} if each.pa_mpjpe_mm else {}
         measures |= {"MPJPE, mm (12 limb joints, mid-hip)": each.mpjpe_mm} if each.mpjpe_mm else {}
@@ -171,9 +186,17 @@ def _changes(name: str, measures: Mapping[str, tuple[float | None, ...]]) -> Mea
     )
 
 
-_BENCHMARKS: dict[str, Callable[[int, Path | None, Progress], list[Measured]]] = {
+def measure_prior(seed: int, files: BenchFiles, progress: Progress) -> list[Measured]:
+    """Errors of the bundled model on people who never were, from photos and from points; --poses FILE for others."""
+    tables = measure_prior_tables(seed, progress, files.poses)
+    measured = [Measured(f"prior, {table.benchmark}", f"\n{table}", table.values()) for table in tables]
+    return [*measured, Measured("prior, conventions", f"\n{conventions()}", {})]
+
+
+_BENCHMARKS: dict[str, Callable[[int, BenchFiles, Progress], list[Measured]]] = {
     "predict": measure_predict,
     "accuracy": measure_accuracy,
+    "prior": measure_prior,
 }
 
 

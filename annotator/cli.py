@@ -125,14 +125,15 @@ def check(
 def bench(
     name: Annotated[str, typer.Argument(help="What to measure; `bench list` names them.")],
     real: Annotated[Path | None, typer.Option(help="Real photos with an index.json, for `accuracy`.")] = None,
+    poses: Annotated[Path | None, typer.Option(help="npz of poses instead of the bundled ones, for `prior`.")] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ):
     """Measure speed and accuracy, with the seed, the versions and the machine beside the numbers."""
-    from annotator.bench import run_benchmark
+    from annotator.bench import BenchFiles, run_benchmark
 
     with console_progress() as progress:
-        report = run_benchmark(name, seed=seed, progress=progress, real=real)
+        report = run_benchmark(name, seed=seed, progress=progress, files=BenchFiles(real, poses))
     show(report, as_json)
 
 

@@ -87,6 +87,7 @@ def make_backup(folder: Path, reason: str) -> Backup | None:
             unfinished.parent.mkdir(exist_ok=True)
             unfinished.unlink(missing_ok=True)
             source.copy_to(unfinished)
+            sync_file(unfinished)
             seq, link = _checked(unfinished, folder)
             made = datetime.now(UTC)
             path = unfinished.with_name(f"{made:%Y%m%dT%H%M%SZ}-{seq:06d}-{link}-{reason}.sqlite")

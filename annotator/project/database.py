@@ -34,7 +34,7 @@ class Database:
     Args:
         path: of the file.
         read_only: whether every write is refused.
-        journal: `WAL`, `ROLLBACK` or `UNSAFE`; for a connection that writes.
+        journal: `WAL`, `ROLLBACK` or `UNSAFE`, for a connection that writes; `None` to look before `use_journal`.
 
     Raises:
         DamagedProjectError: not an SQLite file, or a damaged one.
@@ -42,13 +42,15 @@ class Database:
         ReadOnlyProjectError: the file or its folder cannot be written.
     """
 
-    def __init__(self, path: Path, *, read_only: bool, journal: str = WAL):
+    def __init__(self, path: Path, *, read_only: bool, journal: str | None = None):
         self.path = path
         self.read_only = read_only
         self.lock = threading.RLock()
         with self.explained():
             self._connection = self._connect()
-            self.journal = self._prepare(journal)
+            self.journal = self._prepare()
+        if journal is not None:
+            self.use_journal(journal)
 
     def _connect(self) -> sqlite3.Connection:
         if not self.read_only:
@@ -72,21 +74,23 @@ class Database:
             uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=512
         )
 
-    def _prepare(self, journal: str) -> str:
-        """Settings of the connection; returns the journal that SQLite uses."""
+    def use_journal(self, journal: str) -> None:
+        """Choose how commits are made durable; where SQLite cannot, `journal` says afterwards what it uses instead."""
+        with self.lock, self.explained():
+            execute = self._connection.execute
+            self.journal = str(execute(f"PRAGMA journal_mode={journal}").fetchone()[0])
+            execute(f"PRAGMA synchronous={_SYNCHRONOUS.get(self.journal, 'EXTRA')}")
+            execute(f"PRAGMA journal_size_limit={_WAL_LIMIT_BYTES}")
+            execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}")
+
+    def _prepare(self) -> str:
+        """Settings of the connection that change nothing in the file; returns the journal that it has."""
         execute = self._connection.execute
         execute("PRAGMA foreign_keys=ON")
         execute("PRAGMA trusted_schema=OFF")
         execute("PRAGMA cell_size_check=ON")
         execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
-        if self.read_only:
-            return str(execute("PRAGMA journal_mode").fetchone()[0])
-        # Asked for a log that it cannot use, SQLite keeps what it has and says so.
-        used = str(execute(f"PRAGMA journal_mode={journal}").fetchone()[0])
-        execute(f"PRAGMA synchronous={_SYNCHRONOUS.get(used, 'EXTRA')}")
-        execute(f"PRAGMA journal_size_limit={_WAL_LIMIT_BYTES}")
-        execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}")
-        return used
+        return str(execute("PRAGMA journal_mode").fetchone()[0])
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -139,6 +143,7 @@ class Database:
         with self.explained():
             target = sqlite3.connect(path, isolation_level=None)
             try:
+                target.execute("PRAGMA synchronous=OFF")  # the caller makes it durable once, before it gets its name
                 self._connection.backup(target)
                 # A backup is one file that can be read where nothing can be written.
                 target.execute("PRAGMA journal_mode=DELETE")

@@ -164,8 +164,12 @@ def open_project(folder: Path, read_only: bool = False, *, who: str = "", journa
     notices: list[str] = []
     lock, held_by = (None, None) if read_only else _ask_for_lock(folder, notices)
     try:
-        database = _open_database(folder, path, lock, journal, notices)
-        return _prepared(folder, database, lock, held_by, who, notices)
+        database = Database(path, read_only=lock is None)
+        try:
+            return _prepared(folder, database, lock, held_by, who, journal, notices)
+        except BaseException:
+            database.close()
+            raise
     except DamagedProjectError as error:
         if lock is not None:
             lock.release()
@@ -239,11 +243,8 @@ def _ask_for_lock(folder: Path, notices: list[str]) -> tuple[WriterLock | None, 
     return lock, None
 
 
-def _open_database(
-    folder: Path, path: Path, lock: WriterLock | None, journal: str | None, notices: list[str]
-) -> Database:
-    if lock is None:
-        return Database(path, read_only=True)
+def _choose_journal(folder: Path, database: Database, journal: str | None, notices: list[str]) -> None:
+    """The quick way of saving where it is safe, and a word to the person where it is not."""
     if journal is None:
         place = place_of(folder)
         journal = WAL if place.is_local else ROLLBACK
@@ -253,49 +254,58 @@ def _open_database(
                 f"{folder}: lies {what} ({place.what}); a slower and safer way of saving is used there. Work on a copy "
                 "on this machine's own disk if you can, and join copies with `merge`"
             )
-    database = Database(path, read_only=False, journal=journal)
+    database.use_journal(journal)
     if database.journal != journal:
         notices.append(f"{folder}: the disk does not allow the quick way of saving; a slower and safer one is used")
-    return database
+
+
+def _version(folder: Path, database: Database) -> int:
+    try:
+        return schema.version_of(database)
+    except NotAProjectError as error:
+        # SQLite takes a file without content for an empty database. In a project's folder it is what a crash left.
+        if (folder / DESCRIPTION).is_file():
+            raise DamagedProjectError(f"{database.path}: without content") from error
+        raise
 
 
 def _prepared(
-    folder: Path, database: Database, lock: WriterLock | None, held_by: Holder | None, who: str, notices: list[str]
+    folder: Path,
+    database: Database,
+    lock: WriterLock | None,
+    held_by: Holder | None,
+    who: str,
+    journal: str | None,
+    notices: list[str],
 ) -> Project:
-    try:
-        version = schema.version_of(database)
-        crashed = lock is not None and lock.abandoned_by is not None
-        if crashed or (lock is not None and database.path.stat().st_size <= _CHECKED_AT_ONCE_BYTES):
-            found = database.value("PRAGMA quick_check(1)")
-            if found != "ok":
-                raise DamagedProjectError(f"{database.path}: {found}")
-        if lock is None:
-            if version != schema.VERSION:
-                raise ReadOnlyProjectError(
-                    f"{folder}: of an older version (tables {version}); open it once for writing to bring it up to date"
-                )
-            return Project(folder, database, lock=None, held_by=held_by, who=who, notices=notices)
-        if version < schema.VERSION:
-            make_backup(folder, "migration")
-            schema.migrate(database, version)
-            notices.append(f"{folder}: brought from version {version} of the tables to {schema.VERSION}")
-        if crashed:
-            notices.append(
-                f"{folder}: the session of {lock.abandoned_by} ended without closing; everything saved is here"
+    """The project on a database that was looked at, and for writing put right; nothing is written before it was."""
+    version = _version(folder, database)
+    crashed = lock is not None and lock.abandoned_by is not None
+    if crashed or (lock is not None and database.path.stat().st_size <= _CHECKED_AT_ONCE_BYTES):
+        found = database.value("PRAGMA quick_check(1)")
+        if found != "ok":
+            raise DamagedProjectError(f"{database.path}: {found}")
+    if lock is None:
+        if version != schema.VERSION:
+            raise ReadOnlyProjectError(
+                f"{folder}: of an older version (tables {version}); open it once for writing to bring it up to date"
             )
-        with database.transaction():
-            left = Journal(database).close_all_steps()
-        if left:
-            labels = ", ".join(f"'{step.label}'" for step in left)
-            notices.append(
-                f"{folder}: {labels} was interrupted; what it had done is kept, and can be undone as a whole"
-            )
-        behind = lagging(database)
-        if behind:
-            notices.append(f"{folder}: the mirror of {behind} photos is behind, and is being written")
-        project = Project(folder, database, lock=lock, held_by=None, who=who, notices=notices)
-        project.backup_beside("open")
-        return project
-    except BaseException:
-        database.close()
-        raise
+        return Project(folder, database, lock=None, held_by=held_by, who=who, notices=notices)
+    _choose_journal(folder, database, journal, notices)
+    if version < schema.VERSION:
+        make_backup(folder, "migration")
+        schema.migrate(database, version)
+        notices.append(f"{folder}: brought from version {version} of the tables to {schema.VERSION}")
+    if crashed:
+        notices.append(f"{folder}: the session of {lock.abandoned_by} ended without closing; everything saved is here")
+    with database.transaction():
+        left = Journal(database).close_all_steps()
+    if left:
+        labels = ", ".join(f"'{step.label}'" for step in left)
+        notices.append(f"{folder}: {labels} was interrupted; what it had done is kept, and can be undone as a whole")
+    behind = lagging(database)
+    if behind:
+        notices.append(f"{folder}: the mirror of {behind} photos is behind, and is being written")
+    project = Project(folder, database, lock=lock, held_by=None, who=who, notices=notices)
+    project.backup_beside("open")
+    return project

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from annotator.project import Prediction, Run, create_project, open_project
+from annotator.project.database import UNSAFE
 from cliff_core.images import write_image
 from cliff_core.records import Box, Camera, Keypoints, Provenance, SmplParams
 
@@ -69,7 +70,10 @@ def photos(tmp_path, template) -> Path:
 @pytest.fixture
 def project(tmp_path, template, photos):
     shutil.copytree(template / "project", tmp_path / "project")
-    with open_project(tmp_path / "project", who="Ada") as opened:
+    # Without waiting for the disk: tests of what a crash leaves open theirs as a person does.
+    with open_project(tmp_path / "project", who="Ada", journal=UNSAFE) as opened:
+        with opened.database.transaction():  # the template's photos are there too, but no photo of this project
+            opened.database.execute("UPDATE root SET far = ?", [str(photos)])
         yield opened
 
 

@@ -247,6 +247,13 @@ def _encode(text="", encoding="latin1"):
     return text.encode("latin1")
 
 
+def _no_bytes(*arguments):
+    """Protocol 2 has no word for bytes of length 0 but `bytes()`."""
+    if arguments:
+        raise Refused("bytes made of something")
+    return b""
+
+
 def _new(kind=None, *_arguments):
     if kind not in (NotedArray, _Chumpy, _ChumpySelection, _Sparse, _SparseRows):
         raise Refused("an object that is no array")
@@ -274,6 +281,7 @@ _STAND_INS = {
     },
     **{(builtins, "object"): object for builtins in ("builtins", "__builtin__")},
     **{(builtins, "set"): set for builtins in ("builtins", "__builtin__")},
+    **{(builtins, "bytes"): _Call(_no_bytes) for builtins in ("builtins", "__builtin__")},
 }
 
 

@@ -41,6 +41,7 @@ from cliff_core.formats import (
     humans4d_tar,
     mpii,
     openpose,
+    pw3d,
     spin,
 )
 from cliff_core.formats.files import Annotations, Read, ReadReport, SourceFile
@@ -60,6 +61,7 @@ FORMATS: dict[str, ModuleType] = {
     "4d-humans-tar": humans4d_tar,
     "bedlam": bedlam,
     "spin": spin,
+    "3dpw": pw3d,
 }
 """What can be read, and written."""
 

@@ -16,6 +16,7 @@ SEQUENCE = {
     "genders": ["m", "f"],
     "valid": (np.array([True, False]), 3, 2.5, None, np.float64(1.5), np.int64(7), np.array(8)),
     "nested": np.array({"a": np.array(["x", "yz"])}, dtype=object),
+    "empty": np.zeros((0, 3)),
     "objects": np.array(["a", None], dtype=object),
 }
 
@@ -32,6 +33,7 @@ def test_plain_values_of_every_protocol_come_back(protocol):
     assert values["valid"][1:] == [3, 2.5, None, 1.5, 7, 8]
     assert values["nested"]["a"].tolist() == ["x", "yz"]
     assert values["objects"] == ["a", None]
+    assert values["empty"].shape == (0, 3)
 
 
 def test_only_wanted_keys_are_looked_at():
@@ -54,6 +56,8 @@ def test_nothing_is_ever_called(tmp_path):
         with pytest.raises(UnreadablePickleError, match=r"refused, it asks for \w+\.mkdir .*nothing of it was run"):
             plain_values(pickle.dumps(value))
     assert not (tmp_path / "witness").exists()
+    with pytest.raises(UnreadablePickleError, match="refused, it asks for bytes made of something"):
+        plain_values(pickle.dumps(Call(bytes, (10**12,))))
 
 
 def test_a_list_that_contains_itself_is_refused():

@@ -21,7 +21,10 @@ def estimates():
 
 
 OF_POINTS: set[str] = {"openpose", "mpii", "coco-result"}  # formats that have no place for a body
-ONE_FILE_EACH: dict[str, str] = {"openpose": ".json"}  # formats of many files: the suffix that means a single one
+ONE_FILE_EACH: dict[str, str] = {
+    "openpose": ".json",
+    "3dpw": ".pkl",
+}  # formats of many files: the suffix that means a single one
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -85,7 +85,7 @@ def visibility_table(values: Any, names: Sequence[str], where: str, graded: bool
         FormatError: not so many numbers, or another visibility.
     """
     table = np.array(numbers(values, 3 * len(names), where)).reshape(-1, 3)
-    wrong = ~np.isin(table[:, 2], (0, 1, 2)) if not graded else (table[:, 2] < 0) | (table[:, 2] > 2)
+    wrong = (table[:, 2] < 0) | (table[:, 2] > 2) if graded else ~_is_cocos(table[:, 2])
     if wrong.any():
         index = int(np.argmax(wrong))
         raise FormatError(
@@ -102,9 +102,14 @@ def labelled(joint_set: str, table: np.ndarray) -> Keypoints | None:
     """
     if not table[:, 2].any():
         return None
-    visibility = np.where(np.isin(table[:, 2], (0, 1, 2)), table[:, 2], 2)
+    visibility = np.where(_is_cocos(table[:, 2]), table[:, 2], 2)
     confidence = np.minimum(table[:, 2], 1)
     return Keypoints.uniform(joint_set, table[:, :2], visibility, confidence, Provenance.IMPORTED)
+
+
+def _is_cocos(visibility: np.ndarray) -> np.ndarray:
+    """Where a visibility is one of COCO's three; `numpy.isin` takes ten times as long."""
+    return (visibility == 0) | (visibility == 1) | (visibility == 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,7 @@ class FamilyReader:
     def __init__(self, source: SourceFile, dialect: Dialect, report: ReadReport):
         self.path = source.path
         self._dialect = dialect
+        self._read_keys = OUR_KEYS | dialect.own_keys
         self._report = report
         self._images: dict[int | str, _Image] = {}
         self._categories: dict[int | str, dict] = {}
@@ -226,7 +232,7 @@ class FamilyReader:
         x, y, width, height = numbers(entry.get("bbox"), 4, f"{where}: bbox")
         if not (x + width > x and y + height > y):
             return f"has a box of {width:g} x {height:g} pixels ({shown})"
-        carried = {key: value for key, value in entry.items() if key not in OUR_KEYS | self._dialect.own_keys}
+        carried = {key: value for key, value in entry.items() if key not in self._read_keys}
         person = PhotoPerson(
             image_name=image.name,
             image_size_px=image.size_px,

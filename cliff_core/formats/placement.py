@@ -98,6 +98,10 @@ class CroppedPeople:
             extra=extra,
         ), params
 
+    def one_focal_length(self, both, where: str) -> float:
+        """The focal length of a file that has one for x and one for y; see `Placer.one_focal_length`."""
+        return self._placer.one_focal_length(both, where)
+
     def finish(self):
         """Put the notes into the report."""
         self._report.notes += self._placer.notes
@@ -130,6 +134,17 @@ class Placer:
             return given[gender]
         self.count(f"joints of the open {gender} body stand for those of the file's own; give its body model")
         return _open_body(gender)
+
+    def one_focal_length(self, both, where: str) -> float:
+        """The mean of two focal lengths, counted where they differ: a record's camera has one.
+
+        Raises:
+            FormatError: not two positive numbers.
+        """
+        fx, fy = (positive(value, where) for value in vector(both, 2, where))
+        if abs(fx - fy) > _EQUAL_FOCALS * fx:
+            self.count("focal lengths of the file differ between x and y; their mean is taken")
+        return (fx + fy) / 2
 
     def guess_camera(self, image_size_px) -> Camera:
         """CLIFF's guess for a camera that the file does not know; counted."""
@@ -193,16 +208,14 @@ def camera_of_matrix(matrix, size: tuple[int, int] | None, where: str, placer: P
     """
     what = f"{where}: camera matrix"
     values = vector(matrix, 9, what).reshape(3, 3)
-    fx, fy = positive(values[0, 0], f"{what}: focal length"), positive(values[1, 1], f"{what}: focal length")
-    if abs(fx - fy) > _EQUAL_FOCALS * fx:
-        placer.count("focal lengths of the file differ between x and y; their mean is taken")
+    focal = placer.one_focal_length((values[0, 0], values[1, 1]), f"{what}: focal length")
     middle = (float(values[0, 2]), float(values[1, 2]))
     if size is None:
         size = (round(2 * middle[0]), round(2 * middle[1]))
         if min(size) < 1:
             raise FormatError(f"{what}: principal point {middle[0]:g}, {middle[1]:g} is in the middle of no photo")
         placer.count("size of the photo unknown; twice the principal point is taken")
-    return camera_of((fx + fy) / 2, size, middle)
+    return camera_of(focal, size, middle)
 
 
 def _translation_onto(joints: np.ndarray, points_px: np.ndarray, camera: Camera) -> np.ndarray | None:

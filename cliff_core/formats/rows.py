@@ -54,8 +54,9 @@ def read_rows(
     optional: Mapping[str, Shapes],
     text: Iterable[str] = (),
     whole: Iterable[str] = (),
+    names: str = "imgname",
 ) -> Rows:
-    """Read and check the arrays of a file; `imgname` is always among them and says how many rows there are.
+    """Read and check the arrays of a file; the photos' names are always among them and say how many rows there are.
 
     Args:
         source: the npz.
@@ -63,14 +64,15 @@ def read_rows(
         optional: arrays that are read where they are there.
         text: which of them hold text.
         whole: which of them hold numbers that name things, and stay whole.
+        names: the array of the photos' names, `imgname` in the result.
 
     Raises:
         FormatError: an array that is missing, damaged, of another shape or kind, or not finite; names it and the row.
     """
-    text = {"imgname", *text}
-    wanted: dict[str, Shapes] = {"imgname": (), **required}
+    text = {names, *text}
+    wanted: dict[str, Shapes] = {names: (), **required}
     wanted |= {name: shape for name, shape in optional.items() if name in source.array_names}
-    count = source.archive.header("imgname").count
+    count = source.archive.header(names).count
     for name, shapes in wanted.items():
         _check_shape(source, name, shapes, count)
     rows = Rows(source.path, {})
@@ -78,7 +80,7 @@ def read_rows(
         array = source.array(name)
         array = array.reshape(-1) if shapes == () else array
         if name in text:
-            rows.arrays[name] = _as_text(array, name, source.path)
+            rows.arrays["imgname" if name == names else name] = _as_text(array, name, source.path)
             continue
         if array.dtype.kind not in "biuf":
             raise FormatError(f"{source.path}: '{name}' holds {array.dtype} instead of numbers")

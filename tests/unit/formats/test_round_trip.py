@@ -7,7 +7,7 @@ from cliff_core.errors import FormatError
 from cliff_core.formats import FORMATS, read, write
 
 LARGEST_MM = 1e-3
-OF_BODIES = ("cliff-gt", "spin", "4d-humans", "4d-humans-tar", "bedlam", "3dpw")
+OF_BODIES = ("cliff-gt", "spin", "4d-humans", "4d-humans-tar", "humandata", "bedlam", "3dpw")
 SUFFIXES = {"3dpw": ".pkl"}  # formats of many files: the suffix that means a single one
 NEUTRAL_ALONE = {"spin"}
 

@@ -31,11 +31,13 @@ from typing import Any
 from cliff_core.body import Body
 from cliff_core.errors import FormatError
 from cliff_core.formats import (
+    amass,
     bedlam,
     cliff_gt,
     coco,
     coco_result,
     coco_wholebody,
+    eft,
     halpe,
     human_data,
     humans4d,
@@ -63,7 +65,9 @@ FORMATS: dict[str, ModuleType] = {
     "humandata": human_data,
     "bedlam": bedlam,
     "spin": spin,
+    "eft": eft,
     "3dpw": pw3d,
+    "amass": amass,
 }
 """What can be read, and written."""
 

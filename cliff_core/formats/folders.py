@@ -47,7 +47,9 @@ def person_paths(path: Path, ready: Sequence[Subject], suffix: str, kind: str) -
     """The file of each person; arguments and errors as in `photo_paths`."""
     if path.suffix.lower() == suffix:
         _refuse_many(path, ready, kind, "person")
-        return [path] * len(ready)
+        if not ready:
+            raise FormatError(f"{path}: {kind} is about one person, and there is nobody to write")
+        return [path]
     taken: set[str] = set()
     numbers: Counter[str] = Counter()
     places = []

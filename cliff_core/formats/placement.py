@@ -55,6 +55,7 @@ class CroppedPeople:
         body: tuple[Any, Any] | None,
         crop: tuple[Any, float],
         box_size: tuple[float, float],
+        cam_crop: np.ndarray | None = None,
     ) -> Read:
         """One person.
 
@@ -65,6 +66,7 @@ class CroppedPeople:
             body: pose (72,) and betas (10,), if there is a body.
             crop: centre (2,) and height of the crop, pixels.
             box_size: width and height of the box in its middle, where the file has no `bbox` of ours.
+            cam_crop: (3,) CLIFF's camera of the crop, if the file has one.
 
         Raises:
             FormatError: values that no person has.
@@ -86,7 +88,10 @@ class CroppedPeople:
             elif own.transl is None:
                 camera = camera or self._placer.guess_camera(own.image_size_px)
                 height = positive(crop[1], f"{where}: height of the crop")
-                params = self._placer.by_points(params, keypoints, crop[0], height, camera)
+                if cam_crop is None:
+                    params = self._placer.by_points(params, keypoints, crop[0], height, camera)
+                else:
+                    params = replace(params, transl=self._placer.by_crop(cam_crop, crop[0], height, camera))
         self._report.read += 1
         return PhotoPerson(
             image_name=name,
@@ -97,6 +102,10 @@ class CroppedPeople:
             annotation_id=own.annotation_id,
             extra=extra,
         ), params
+
+    def count(self, note: str):
+        """One more person that a note is about."""
+        self._placer.count(note)
 
     def one_focal_length(self, both, where: str) -> float:
         """The focal length of a file that has one for x and one for y; see `Placer.one_focal_length`."""

@@ -12,7 +12,8 @@ had done, and that much can be reverted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from annotator.project.draft import Draft
 from annotator.project.errors import EditError
 from annotator.project.fields import FROM, PERSON, PHOTO, source_of
 from annotator.project.journal import DO
-from annotator.project.predictions import Prediction, store_predictions
+from annotator.project.predictions import Prediction, store_predictions, store_run
 from cliff_core.records import Camera, Provenance
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 _PORTION = 500
 _BODY_FIELDS = ("pose/", "betas/", "transl")
+Stored = tuple[int, tuple[str, ...], Provenance]
+"""Number of a stored prediction, its parts, and the kind of its run."""
+
 _OF_MACHINES = (Provenance.MODEL, Provenance.FIT)
 
 
@@ -55,7 +59,7 @@ class _Item:
     photo_id: int
     person_id: int | None
     uid: str | None
-    prediction: Prediction
+    predictions: tuple[Prediction, ...]
     own: Mapping[str, Any]
 
 
@@ -65,14 +69,12 @@ class Batch:
     def __init__(self, project: Project, step_id: int, run_id: int, command: str, notes: dict[str, Any]):
         self._project = project
         self._step_id = step_id
-        self._run_id = run_id
-        self._kind = project.predictions.run(run_id).kind
+        self._run = project.predictions.run(run_id)
         self._command = command
         self._notes = notes
         self._waiting: list[_Item] = []
         self._cameras: dict[int, Camera] = {}
-        first = "SELECT coalesce(max(number), -1) + 1 FROM prediction WHERE run_id = ?"
-        self._next = project.database.value(first, [run_id])
+        self._next: dict[int, int] = {}
         self._added = self._changed = self._kept = self._protected = 0
 
     @property
@@ -81,28 +83,33 @@ class Batch:
         return BatchReport(self._step_id, self._added, self._changed, self._kept, self._protected)
 
     def add_person(
-        self, photo_id: int, prediction: Prediction, *, uid: str | None = None, own: Mapping[str, Any] | None = None
+        self, photo_id: int, *predictions: Prediction, uid: str | None = None, own: Mapping[str, Any] | None = None
     ) -> None:
         """Someone whom the project does not know yet.
 
         Args:
             photo_id: the photo.
-            prediction: what the run says.
+            predictions: what the batch's run says, or the run that a prediction names; of two with the same part the
+                last one counts.
             uid: what names the person in every copy; given anew if left out.
             own: fields to set besides (`fields`).
         """
-        self._append(_Item(photo_id, None, uid, prediction, own or {}))
+        self._append(_Item(photo_id, None, uid, predictions, own or {}))
 
-    def apply(self, person_id: int, prediction: Prediction) -> None:
+    def apply(self, person_id: int, *predictions: Prediction) -> None:
         """Someone whom the project knows.
 
+        Args:
+            person_id: who.
+            predictions: as of `add_person`.
+
         Raises:
-            EditError: it does not.
+            EditError: the project does not know them.
         """
         photo_id = self._project.database.value("SELECT photo_id FROM person WHERE id = ?", [person_id])
         if photo_id is None:
             raise EditError(f"the project has no person {person_id}")
-        self._append(_Item(photo_id, person_id, None, prediction, {}))
+        self._append(_Item(photo_id, person_id, None, predictions, {}))
 
     def set_camera(self, photo_id: int, camera: Camera) -> None:
         """A photo's camera as a model or a file knows it; one that a person set stays."""
@@ -118,14 +125,12 @@ class Batch:
             return
         project = self._project
         with project.database.transaction():
-            photo_ids = [item.photo_id for item in items]
-            predictions = [item.prediction for item in items]
-            numbers = store_predictions(project.database, self._run_id, self._next, photo_ids, predictions)
+            following, stored = self._store(items)
             counts: list[int] = [0, 0, 0, 0]
 
             def fill(draft: Draft) -> None:
-                for item, number in zip(items, numbers, strict=True):
-                    self._write(draft, item, number, counts)
+                for item, predictions in zip(items, stored, strict=True):
+                    self._write(draft, item, predictions, counts)
                 for photo_id, camera in cameras.items():
                     self._write_camera(draft, photo_id, camera)
 
@@ -133,7 +138,7 @@ class Batch:
                 DO, self._command, self._step_id, fill, by_hand=False, always=True,
                 detail={**self._notes, "predictions": len(items)},
             )  # fmt: skip
-        self._next += len(items)
+        self._next = following
         self._added += counts[0]
         self._changed += counts[1]
         self._kept += counts[2]
@@ -144,11 +149,32 @@ class Batch:
         if len(self._waiting) >= _PORTION:
             self.commit()
 
-    def _write(self, draft: Draft, item: _Item, number: int, counts: list[int]) -> None:
-        parts = item.prediction.parts
+    def _store(self, items: Sequence[_Item]) -> tuple[dict[int, int], list[list[Stored]]]:
+        """Write the predictions; returns the next number of each run, and for each item what was stored of it."""
+        database, following = self._project.database, dict(self._next)
+        of_run: dict[int, list[tuple[int, int, Prediction]]] = defaultdict(list)
+        for place, item in enumerate(items):
+            for prediction in item.predictions:
+                run_id = store_run(database, prediction.run) if prediction.run is not None else self._run.id
+                of_run[run_id].append((place, item.photo_id, prediction))
+        stored: list[list[Stored]] = [[] for _ in items]
+        for run_id, entries in of_run.items():
+            if run_id not in following:
+                last = "SELECT coalesce(max(number), -1) + 1 FROM prediction WHERE run_id = ?"
+                following[run_id] = database.value(last, [run_id])
+            photo_ids, predictions = [entry[1] for entry in entries], [entry[2] for entry in entries]
+            numbers = store_predictions(database, run_id, following[run_id], photo_ids, predictions)
+            following[run_id] += len(entries)
+            kind = self._project.predictions.run(run_id).kind
+            for (place, _, prediction), number in zip(entries, numbers, strict=True):
+                stored[place].append((number, prediction.parts, kind))
+        return following, stored
+
+    def _write(self, draft: Draft, item: _Item, stored: Sequence[Stored], counts: list[int]) -> None:
         if item.person_id is None:
             person_id = draft.add_person(item.photo_id, item.uid)
-            for field, value in [*((FROM + part, number) for part in parts), *item.own.items()]:
+            taken = [(FROM + part, number) for number, parts, _ in stored for part in parts]
+            for field, value in [*taken, *item.own.items()]:
                 draft.set(PERSON, person_id, field, value)
             counts[0] += 1
             return
@@ -161,26 +187,28 @@ class Batch:
             counts[2] += 1
             return
         protected = False
-        for part in parts:
-            if part != "body" and self._kind is not Provenance.IMPORTED and self._is_label(own.get(FROM + part)):
-                protected = True
-                continue
-            draft.set(PERSON, item.person_id, FROM + part, number)
+        for number, parts, kind in stored:
+            for part in parts:
+                if part != "body" and kind is not Provenance.IMPORTED and self._is_label(own.get(FROM + part)):
+                    protected = True
+                else:
+                    draft.set(PERSON, item.person_id, FROM + part, number)
+        has_body = any("body" in parts for _, parts, _ in stored)
         for field, value in own.items():
             source = source_of(value)
             if source is not None and source not in _OF_MACHINES:
                 protected = True
-            elif "body" in parts and field.startswith(_BODY_FIELDS):
+            elif has_body and field.startswith(_BODY_FIELDS):
                 draft.set(PERSON, item.person_id, field, None)
         counts[1] += 1
         counts[3] += protected
 
     def _write_camera(self, draft: Draft, photo_id: int, camera: Camera) -> None:
         source = source_of(draft.get(PHOTO, photo_id, "camera"))
-        if source is Provenance.HUMAN or (source is Provenance.IMPORTED and self._kind is not Provenance.IMPORTED):
+        if source is Provenance.HUMAN or (source is Provenance.IMPORTED and self._run.kind is not Provenance.IMPORTED):
             return
         centre = camera.principal_point_px or (None, None)
-        draft.set(PHOTO, photo_id, "camera", [camera.focal_length_px, *centre, self._kind.value])
+        draft.set(PHOTO, photo_id, "camera", [camera.focal_length_px, *centre, self._run.kind.value])
 
     def _is_label(self, prediction_id: int | None) -> bool:
         """Whether a part is taken from a file's labels, which no model replaces."""

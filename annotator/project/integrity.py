@@ -251,6 +251,9 @@ def _counts(project: Project) -> Iterator[Finding]:
     )
     wrong += tallied != counted
     wrong += database.value(
+        "SELECT count(*) FROM photo_tally AS t WHERE photos <> (SELECT count(*) FROM photo WHERE excluded = t.excluded)"
+    )
+    wrong += database.value(
         "SELECT count(*) FROM photo LEFT JOIN (SELECT photo_id, sum(present) AS n, "
         "sum(present AND state = 'done') AS d, sum(present AND verdict = 'accepted') AS a, "
         "sum(present AND verdict = 'rejected') AS r, sum(present AND edited) AS e FROM person GROUP BY photo_id) "

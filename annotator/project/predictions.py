@@ -21,6 +21,7 @@ from cliff_core.records import Box, Camera, Estimate, Keypoints, PhotoPerson, Pr
 from cliff_core.skeletons import JOINT_SETS
 
 _SOURCES = tuple(Provenance)
+_CODES = {source: code for code, source in enumerate(_SOURCES)}
 _COLUMNS = "box, joint_set, points, body, gender, camera, cam_crop, extra"
 _FLOAT64 = np.dtype("<f8")
 
@@ -157,7 +158,7 @@ def packed(prediction: Prediction) -> tuple:
         EditError: numbers that are not finite, shapes that are none of a body, or `extra` that is no JSON.
     """
     box, points, params, camera = prediction.box, prediction.keypoints, prediction.params, prediction.camera
-    box_blob = None if box is None else _blob("box", [*box.xyxy, box.score, _SOURCES.index(Provenance(box.source))], 6)
+    box_blob = None if box is None else _blob("box", [*box.xyxy, box.score, _CODES[box.source]], 6)
     points_blob = None
     if points is not None:
         table = np.zeros((len(points.visibility), 5))
@@ -165,7 +166,7 @@ def packed(prediction: Prediction) -> tuple:
         table[labelled, :2] = np.asarray(points.points_px)[labelled]
         table[:, 2] = points.visibility
         table[labelled, 3] = np.asarray(points.confidence)[labelled]
-        table[:, 4] = [_SOURCES.index(Provenance(source)) for source in points.source]
+        table[:, 4] = [_CODES[source] for source in points.source]
         points_blob = _blob("keypoints", table.ravel(), table.size)
     body_blob = None
     if params is not None:

@@ -159,7 +159,22 @@ CREATE INDEX measure_by_value ON measure (name, value, person_id);
 
 CREATE INDEX person_by_state ON person (state, photo_id) WHERE present;
 CREATE INDEX person_by_verdict ON person (verdict, photo_id) WHERE present AND verdict <> '';
-CREATE INDEX photo_unfinished ON photo (name) WHERE done < people;
+CREATE INDEX photo_unfinished ON photo (name) WHERE NOT excluded AND done < people;
+CREATE INDEX photo_edited ON photo (name) WHERE NOT excluded AND edited > 0;
+CREATE INDEX photo_accepted ON photo (name) WHERE NOT excluded AND accepted > 0;
+CREATE INDEX photo_rejected ON photo (name) WHERE NOT excluded AND rejected > 0;
+CREATE INDEX photo_nobody ON photo (name) WHERE NOT excluded AND people = 0;
+
+CREATE TABLE photo_tally (excluded INTEGER PRIMARY KEY, photos INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO photo_tally SELECT 0, count(*) FROM photo WHERE NOT excluded;
+INSERT INTO photo_tally SELECT 1, count(*) FROM photo WHERE excluded;
+CREATE TRIGGER photo_added AFTER INSERT ON photo
+BEGIN UPDATE photo_tally SET photos = photos + 1 WHERE excluded = NEW.excluded; END;
+CREATE TRIGGER photo_moved AFTER UPDATE OF excluded ON photo WHEN OLD.excluded <> NEW.excluded
+BEGIN
+    UPDATE photo_tally SET photos = photos - 1 WHERE excluded = OLD.excluded;
+    UPDATE photo_tally SET photos = photos + 1 WHERE excluded = NEW.excluded;
+END;
 
 INSERT INTO tally SELECT state, verdict, edited, count(*) FROM person WHERE present GROUP BY 1, 2, 3;
 UPDATE photo SET

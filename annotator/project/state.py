@@ -163,6 +163,16 @@ class Person:
             points_px[row], visibility[row], confidence[row], source[row] = (x, y), seen, sure, Provenance(who)
         return Keypoints(joint_set, points_px, visibility, confidence, tuple(source))
 
+    def camera_on(self, photo: Photo) -> Camera:
+        """The camera under which the body stands: that of the photo, or for a predicted place that of the prediction.
+
+        Without any it is CLIFF's guess.
+        """
+        prediction = self.predictions.get("body")
+        if self.own.get("transl") is None and prediction is not None and prediction.camera is not None:
+            return prediction.camera
+        return photo.camera or Camera.guess(photo.size_px)
+
     @property
     def main_keypoints(self) -> Keypoints | None:
         """Its points in the joint set with most points of a person, and among those with most points."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from pathlib import Path
 from annotator.project.database import FILE_NAME, Database
 from annotator.project.errors import DamagedProjectError, ProjectError, StorageError
 from annotator.project.filesystem import sync_file, sync_folder
+from annotator.project.lock import WriterLock
 
 FOLDER = "backups"
 _NAME = re.compile(r"^(?P<time>\d{8}T\d{6}Z)-(?P<seq>\d+)-(?P<link>[0-9a-f]{8})-(?P<reason>[a-z]+)\.sqlite$")
@@ -107,8 +108,6 @@ def make_backup(folder: Path, reason: str) -> Backup | None:
 def restore_backup(folder: Path, backup: Path | None = None) -> Path | None:
     """Put a backup in the place of the database; what was there is kept beside it under another name.
 
-    The project must not be open: take its lock first, or close it.
-
     Args:
         folder: of the project.
         backup: which; the newest good one if not given.
@@ -117,28 +116,60 @@ def restore_backup(folder: Path, backup: Path | None = None) -> Path | None:
         Where the database that was replaced lies now; `None` if there was none.
 
     Raises:
-        ProjectError: there is no backup that can be read.
+        ProjectError: there is no backup that can be read, or somebody has the project open.
         StorageError: no room, or the folder cannot be written.
     """
     chosen = _good_backup(folder, backup)
-    database = folder / FILE_NAME
+    fresh = folder / "restored.unfinished"
+    with held_alone(folder):
+        try:
+            shutil.copyfile(chosen, fresh)
+            sync_file(fresh)
+            _checked(fresh, folder)
+            return put_in_place(fresh, folder)
+        except OSError as error:
+            raise StorageError(f"{folder}: the backup could not be put back ({error}); nothing is lost") from error
+        finally:
+            fresh.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def held_alone(folder: Path) -> Iterator[None]:
+    """Nobody has the project open while the block lasts.
+
+    Raises:
+        ProjectError: somebody has.
+        StorageError: the folder cannot be written.
+    """
+    lock = WriterLock(folder)
     try:
-        fresh = database.with_name("restored.unfinished")
-        shutil.copyfile(chosen, fresh)
-        sync_file(fresh)
-        _checked(fresh, folder)
-        replaced = database.with_name(f"replaced-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.sqlite")
-        # The log belongs to the old file and would be played into the new one: it moves along, and first.
-        for suffix in ("-wal", "-shm", "-journal", ""):
-            beside = database.with_name(database.name + suffix)
-            if beside.exists():
-                beside.replace(replaced.with_name(replaced.name + suffix))
-        kept = replaced if replaced.exists() else None
-        fresh.replace(database)
-        sync_folder(folder)
+        holder = lock.acquire()
     except OSError as error:
-        raise StorageError(f"{folder}: the backup could not be put back ({error}); nothing is lost") from error
-    return kept
+        raise StorageError(f"{folder}: cannot be written ({error.strerror})") from error
+    if holder is not None:
+        raise ProjectError(f"{folder}: {holder} has it open; close it there first")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def put_in_place(fresh: Path, folder: Path) -> Path | None:
+    """Give a complete database its name; one that was there is moved aside. Returns where that lies now.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    database = folder / FILE_NAME
+    replaced = database.with_name(f"replaced-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.sqlite")
+    # The log belongs to the old file and would be played into the new one: it moves along, and first.
+    for suffix in ("-wal", "-shm", "-journal", ""):
+        beside = database.with_name(database.name + suffix)
+        if beside.exists():
+            beside.replace(replaced.with_name(replaced.name + suffix))
+    fresh.replace(database)
+    sync_folder(folder)
+    return replaced if replaced.exists() else None
 
 
 def _good_backup(folder: Path, wanted: Path | None) -> Path:

@@ -192,7 +192,10 @@ def prediction_block(prediction: Prediction) -> dict[str, Any]:
     }
     if prediction.box is not None:
         box = prediction.box
-        block["box"] = [*rounded(box.xyxy, _PIXEL_DIGITS), *rounded(box.score, _OTHER_DIGITS), str(box.source)]
+        edges = rounded(box.xyxy, _PIXEL_DIGITS)
+        if not (edges[2] > edges[0] and edges[3] > edges[1]):  # too small to be rounded
+            edges = box.xyxy.tolist()
+        block["box"] = [*edges, *rounded(box.score, _OTHER_DIGITS), str(box.source)]
     if prediction.keypoints is not None:
         points = prediction.keypoints
         block["joint_set"] = points.joint_set

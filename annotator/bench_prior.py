@@ -13,13 +13,13 @@ from cliff_core.body import Body, load_body
 from cliff_core.detection.keypoints import KeypointDetector
 from cliff_core.evaluation.frames import RenderedPerson
 from cliff_core.evaluation.points_only import PointsOnly, sample_points_only
-from cliff_core.evaluation.prior import COCO_ONLY, SMPL_ONLY, predict_frame, predict_points_only, takes_joints
+from cliff_core.evaluation.prior import predict_frame, predict_points_only, takes_joints
 from cliff_core.evaluation.rendered import RenderedBenchmark
 from cliff_core.evaluation.scores import CONVENTIONS, body_scores, oks_scores, point_scores, truth_scores
 from cliff_core.evaluation.summaries import Summary, frame_groups, off_axis_deg, summarise
 from cliff_core.inference import Predictor
 from cliff_core.models import load_cliff
-from cliff_core.records import Estimate, SmplParams
+from cliff_core.records import Estimate
 
 RENDERED_PEOPLE, POINTS_ONLY_PEOPLE = 200, 1000
 
@@ -135,15 +135,17 @@ def _scores(body: Body, true_bodies: Mapping[str, Body], estimates, people) -> d
 
 def _points_only(predictor: Predictor, people: PointsOnly, progress: Progress) -> PriorTable:
     model = predictor.model
-    given: dict[str, str] = {}
-    if getattr(model, "takes_keypoints", False):
-        given[COCO_ONLY] = "coco17"
-    if takes_joints(model):
-        given[SMPL_ONLY] = "smpl24"
+    joint_sets = {"COCO-17": "coco17"} if getattr(model, "takes_keypoints", False) else {}
+    joint_sets |= {"SMPL-24": "smpl24"} if takes_joints(model) else {}
+    given = [
+        (f"true {name}, {'in the frame' if inside else 'those outside too'}", joint_set, inside)
+        for name, joint_set in joint_sets.items()
+        for inside in (True, False)
+    ]
     groups = frame_groups(off_axis_deg(people.boxes, people.cameras), people.inside.all(1))
     rows = {}
-    for done, (name, joint_set) in enumerate(given.items()):
+    for done, (name, joint_set, inside) in enumerate(given):
         progress(done, len(given), "people without pixels")
-        predicted: list[SmplParams] = predict_points_only(model, people, joint_set)
+        predicted = predict_points_only(model, people, joint_set, inside)
         rows[name] = summarise(body_scores(predictor.body, predicted, people.truth), groups)
     return PriorTable("points only", len(people), rows)

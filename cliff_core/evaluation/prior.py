@@ -22,8 +22,6 @@ IMAGE = "image alone"
 DETECTED = "image and detected points"
 COCO = "image and true COCO-17 in the frame"
 SMPL = "image and true SMPL-24 in the frame"
-COCO_ONLY = "true COCO-17 alone"
-SMPL_ONLY = "true SMPL-24 alone"
 
 _BATCH = 256
 
@@ -63,15 +61,18 @@ def predict_frame(
 
 
 @torch.inference_mode()
-def predict_points_only(model: torch.nn.Module, people: PointsOnly, joint_set: str) -> list[SmplParams]:
+def predict_points_only(
+    model: torch.nn.Module, people: PointsOnly, joint_set: str, inside_only: bool = True
+) -> list[SmplParams]:
     """Bodies of people without pixels, by a model that can start from its mean body (`follow`, `mean_body`).
 
     Args:
         model: an open CLIFF.
         people: the benchmark.
-        joint_set: which of their points within the photo are given: "coco17", or "smpl24" to models that take joints.
+        joint_set: which of their points are given: "coco17", or "smpl24" to models that take joints.
+        inside_only: only points within the photo, as somebody could mark them.
     """
-    points = torch.from_numpy(people.crop_points(joint_set))
+    points = torch.from_numpy(people.crop_points(joint_set, inside_only))
     if not takes_joints(model):
         points = points[:, : len(COCO23)]
     info = torch.from_numpy(people.bbox_info.astype(np.float32))

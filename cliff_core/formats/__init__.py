@@ -42,9 +42,12 @@ from cliff_core.formats import (
     human_data,
     humans4d,
     humans4d_tar,
+    meshes,
     mpii,
     openpose,
+    overlay,
     pw3d,
+    render,
     spin,
 )
 from cliff_core.formats.files import Annotations, Read, ReadReport, SourceFile
@@ -71,11 +74,22 @@ FORMATS: dict[str, ModuleType] = {
 }
 """What can be read, and written."""
 
-EXPORTS: dict[str, Any] = {**FORMATS}
+EXPORTS: dict[str, Any] = {
+    **FORMATS,
+    "obj": meshes.obj,
+    "ply": meshes.ply,
+    "glb": meshes.glb,
+    "overlay": overlay,
+    "render": render,
+}
 """What can be written: `FORMATS`, and meshes and pictures."""
 
 _OPTIONS: dict[str, tuple[str, ...]] = {
     "4d-humans-tar": ("photos",),
+    "overlay": ("photos",),
+    "obj": ("frame",),
+    "ply": ("frame",),
+    "glb": ("frame",),
 }
 """What a writer takes beside people and bodies, by format."""
 

@@ -18,19 +18,22 @@ from cliff_core.formats.subjects import Subject
 from cliff_core.formats.values import relative_name
 
 
-def photo_paths(path: Path, names: Sequence[str], suffix: str, kind: str) -> dict[str, Path]:
+def photo_paths(
+    path: Path, names: Sequence[str], suffix: str, kind: str, single: Sequence[str] = ()
+) -> dict[str, Path]:
     """The file of each photo.
 
     Args:
         path: a single file, if it ends with `suffix`, or a folder.
         names: photos, each once.
-        suffix: of the format's files.
+        suffix: of the format's files in a folder.
         kind: what such a file is called in errors ("a 3DPW file").
+        single: all suffixes that mean a single file; `suffix` alone if not given.
 
     Raises:
         FormatError: several photos for a single file, or a photo with a path that leads elsewhere.
     """
-    if path.suffix.lower() == suffix:
+    if path.suffix.lower() in (single or (suffix,)):
         _refuse_many(path, names, kind, "photo")
         return dict.fromkeys(names, path)
     taken: set[str] = set()
@@ -43,9 +46,11 @@ def photo_paths(path: Path, names: Sequence[str], suffix: str, kind: str) -> dic
     return places
 
 
-def person_paths(path: Path, ready: Sequence[Subject], suffix: str, kind: str) -> list[Path]:
+def person_paths(
+    path: Path, ready: Sequence[Subject], suffix: str, kind: str, single: Sequence[str] = ()
+) -> list[Path]:
     """The file of each person; arguments and errors as in `photo_paths`."""
-    if path.suffix.lower() == suffix:
+    if path.suffix.lower() in (single or (suffix,)):
         _refuse_many(path, ready, kind, "person")
         if not ready:
             raise FormatError(f"{path}: {kind} is about one person, and there is nobody to write")

@@ -43,7 +43,7 @@ from cliff_core.formats.humans4d import EXTRA_POINTS, common_values, person_of, 
 from cliff_core.formats.own_values import SHAPES, vector
 from cliff_core.formats.pickles import dumps, loads
 from cliff_core.formats.placement import CroppedPeople
-from cliff_core.formats.subjects import Subject, per_photo, subjects
+from cliff_core.formats.subjects import Subject, check_photo, per_photo, subjects
 from cliff_core.formats.tar_entries import TarEntry, looks_like_tar, read_entry, tar_entries
 from cliff_core.formats.values import short
 from cliff_core.images import read_size, upright_jpeg
@@ -235,12 +235,8 @@ def _keys(names: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _jpeg(photo: Path, subject: Subject) -> bytes:
-    size, said = read_size(photo), subject.camera.image_size_px
-    if size != tuple(said):
-        raise FormatError(
-            f"{subject.where}: the photo is {size[0]} x {size[1]} pixels, but its body was predicted for "
-            f"{said[0]} x {said[1]}; predict it again"
-        )
+    """The photo, upright and of the size that its people were predicted for."""
+    check_photo(subject, read_size(photo))
     return upright_jpeg(photo)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -165,9 +164,22 @@ def per_photo(ready: Sequence[Subject]) -> dict[str, list[Subject]]:
     return photos
 
 
-def columns(ready: Sequence[Subject], row: Callable[[Subject], Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One person's values by name each."""
-    return [dict(row(subject)) for subject in ready]
+def check_photo(subject: Subject, size_px: tuple[int, int]):
+    """Refuse a photo that is not the one a body was predicted for.
+
+    Args:
+        subject: one of the photo's people.
+        size_px: width and height of the photo itself.
+
+    Raises:
+        FormatError: another size than the camera's.
+    """
+    said = subject.camera.image_size_px
+    if tuple(size_px) != tuple(said):
+        raise FormatError(
+            f"{subject.where}: the photo is {size_px[0]} x {size_px[1]} pixels, but its body was predicted for "
+            f"{said[0]} x {said[1]}; predict it again"
+        )
 
 
 def _check(person: PhotoPerson, estimate: Estimate, path: Path, where: str):

@@ -39,7 +39,7 @@ def crowd(bodies):
         "c.jpg": Camera(820.0, (480, 640)),
     }
     places = [
-        ("street/day 1.jpg", (-2.9, -0.6, 4.2)),
+        ("street/day 1.jpg", (-1.4, -0.3, 4.2)),
         ("street/day 1.jpg", (1.3, 0.4, 6.5)),
         ("b.jpg", (0.1, 0.2, 3.1)),
         ("b.jpg", (-0.4, 0.3, 2.7)),

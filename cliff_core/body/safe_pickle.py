@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import pickle
 import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -33,6 +34,7 @@ DAMAGED = (
 )
 _NUMBER_KINDS = frozenset("biufSU")  # bool, integers, floats, text; no objects, no records
 _LARGEST_ARRAY_ITEMS = 1 << 27
+_MOST_AXES = 32
 _DEEPEST_SELECTION = 8
 
 
@@ -120,7 +122,9 @@ class NotedArray:
         if not isinstance(dtype, _NotedDtype):
             raise Refused("an array without type")
         dtype = dtype.resolve()
-        if not (isinstance(shape, tuple) and all(isinstance(side, int) and side >= 0 for side in shape)):
+        if not (isinstance(shape, tuple) and len(shape) <= _MOST_AXES):
+            raise Refused("an array without shape")
+        if not all(isinstance(side, int) and 0 <= side <= _LARGEST_ARRAY_ITEMS for side in shape):
             raise Refused("an array without shape")
         if isinstance(raw, str):  # Python 2 wrote bytes as text
             raw = raw.encode("latin1")
@@ -129,7 +133,22 @@ class NotedArray:
         items = int(np.prod(shape, dtype=object)) if shape else 1
         if items > _LARGEST_ARRAY_ITEMS or len(raw) != items * dtype.itemsize:
             raise Refused(f"an array of shape {shape} in {len(raw):,} bytes")
-        return np.frombuffer(raw, dtype=dtype).reshape(shape, order="F" if fortran else "C")
+        array = np.frombuffer(raw, dtype=dtype)
+        if not has_whole_characters(array):
+            raise Refused("text that is none")
+        return array.reshape(shape, order="F" if fortran else "C")
+
+
+def has_whole_characters(array: np.ndarray) -> bool:
+    """Whether an array of text holds only numbers that are characters; NumPy makes broken strings of others.
+
+    Args:
+        array: of any kind; anything but text passes.
+    """
+    if array.dtype.kind != "U" or not array.size:
+        return True
+    numbers = np.ascontiguousarray(array).view(np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
+    return bool(numbers.max() <= sys.maxunicode)
 
 
 class _Noted:

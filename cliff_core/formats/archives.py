@@ -9,6 +9,7 @@ objects are pickles: they are handed out as bytes, for `body.safe_pickle`, and n
 from __future__ import annotations
 
 import struct
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -17,12 +18,16 @@ from typing import IO
 
 import numpy as np
 
+from cliff_core.body.safe_pickle import has_whole_characters
 from cliff_core.errors import FormatError
+from cliff_core.formats.values import short
 
 # Real files (poses, points, names) shrink to a third at best; only zeros shrink a thousandfold, and some keys are.
 _LEAST_BYTES = 64 << 20
 _MOST_GROWTH = 20
 _LONGEST_HEADER = 10_000
+_LONGEST_REASON = 400  # characters; some errors repeat the whole header
+_NAMED = 40
 # What zipfile, zlib and NumPy's header parser raise on damaged bytes; all of it means the same to a person.
 _DAMAGED = (
     ArithmeticError,
@@ -35,6 +40,7 @@ _DAMAGED = (
     TypeError,
     ValueError,
     struct.error,
+    tokenize.TokenError,
     zipfile.BadZipFile,
     zlib.error,
 )
@@ -116,7 +122,8 @@ class NpzArchive:
         if not self.names:
             raise FormatError(f"{self.path}: not a complete npz archive (cut short, or another kind of file)")
         if name not in self.names:
-            raise FormatError(f"{self.path}: has no array '{name}'; it holds {', '.join(sorted(self.names))}")
+            holds = short(", ".join(sorted(self.names)[:_NAMED]), _LONGEST_REASON)
+            raise FormatError(f"{self.path}: has no array '{name}'; it holds {holds}")
         try:
             with zipfile.ZipFile(self.path) as archive:
                 entry = archive.getinfo(name + ".npy")
@@ -130,7 +137,8 @@ class NpzArchive:
                 "where you trust the file, load it in NumPy and save it again with plain arrays of numbers or str"
             ) from error
         except _DAMAGED as error:
-            raise FormatError(f"{self.path}: array '{name}' is damaged ({error}); fetch the file again") from error
+            reason = short(str(error), _LONGEST_REASON)
+            raise FormatError(f"{self.path}: array '{name}' is damaged ({reason}); fetch the file again") from error
 
     def _read_array(self, stream: IO[bytes], entry: zipfile.ZipInfo) -> np.ndarray:
         header = _read_header(stream)
@@ -142,6 +150,8 @@ class NpzArchive:
         if len(content) != expected:
             raise ValueError(f"announces {expected:,} bytes and holds {'more' if len(content) > expected else 'less'}")
         flat = np.frombuffer(content, dtype=header.dtype) if expected else np.zeros(0, header.dtype)
+        if not has_whole_characters(flat):
+            raise ValueError("text that is none")
         return flat.reshape(header.shape, order="F" if header.fortran else "C")
 
     def _read_pickle(self, stream: IO[bytes], entry: zipfile.ZipInfo) -> bytes:

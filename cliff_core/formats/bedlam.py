@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 
 from cliff_core.body import Body
+from cliff_core.errors import FormatError
 from cliff_core.formats.files import Annotations, Read, ReadReport, SourceFile, gather, relative_name
 from cliff_core.formats.humans4d import EXTRA_POINTS, points_2d
 from cliff_core.formats.own_values import (
@@ -87,6 +88,8 @@ def people(source: SourceFile, report: ReadReport) -> Iterator[Read]:
     """The people of a BEDLAM or CameraHMR npz one by one; errors as in `read`."""
     ours = {name: SHAPES[name] for name in (*_OURS, "gender")}
     rows = read_rows(source, _REQUIRED, {**_OPTIONAL, **ours}, TEXT, WHOLE)
+    if rows.arrays.keys().isdisjoint({"pose_cam", "pose"}):
+        raise FormatError(f"{source.path}: has no array 'pose_cam' or 'pose'")
     placer = Placer(source)
     for index in range(len(rows)):
         yield _person(rows.row(index), rows.where(index), source, placer)

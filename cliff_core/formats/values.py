@@ -17,9 +17,10 @@ _LONGEST_NAME = 1024  # characters; no file system has longer paths that a perso
 
 
 def short(value: Any, most: int = 60) -> str:
-    """A value as a message shows it: never longer than a line has room for."""
+    """A value as a message shows it: in one line, never longer than a line has room for."""
     text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= most else f"{text[: most - 4]} ..."
+    line = "".join(character if character.isprintable() else " " for character in text[: 2 * most])
+    return line if len(text) <= most else f"{line[: most - 4]} ..."
 
 
 def quoted(value: Any) -> str:

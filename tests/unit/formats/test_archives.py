@@ -105,3 +105,30 @@ def test_an_unusual_compression_is_refused(tmp_path):
 
     with pytest.raises(FormatError, match="compressed in a way that NumPy does not write"):
         archive.array("x")
+
+
+def test_text_of_numbers_that_are_no_characters_is_refused(tmp_path):
+    """NumPy would make strings of it that crash whoever looks at them."""
+    header = {"descr": "<U2", "fortran_order": False, "shape": (1,)}
+    archive = save(tmp_path / "a.npz", x=entry(header=header, content=b"a\x00\x00\x00\xff\xff\xff\x7f"))
+
+    with pytest.raises(FormatError, match=r"a\.npz: array 'x' is damaged .text that is none"):
+        archive.array("x")
+
+
+@pytest.mark.parametrize("text", [b"{" * 5000, b"(" * 9000, b"9" * 9000, b"{'descr': '''\n", b"\x00" * 50])
+def test_a_header_that_is_no_header_is_refused_in_one_line(tmp_path, text):
+    npy = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+    archive = save(tmp_path / "a.npz", x=npy)
+
+    with pytest.raises(FormatError, match=r"a\.npz: array 'x' is damaged") as caught:
+        archive.array("x")
+    assert len(str(caught.value)) < 1000
+
+
+def test_an_archive_of_thousands_of_arrays_is_not_listed_in_full(tmp_path):
+    archive = save(tmp_path / "a.npz", **{f"x{number}": b"" for number in range(3000)})
+
+    with pytest.raises(FormatError, match="has no array 'pose'; it holds x0, x1, x10") as caught:
+        archive.array("pose")
+    assert len(str(caught.value)) < 1000

@@ -144,7 +144,7 @@ def _replayed(database: Database) -> Iterator[tuple[str, int, dict[str, tuple[An
                 current, fields, hands = (kind, subject), {}, {}
             value, joins, rule = fields.get(field, (None, True, _UNSET))
             counts = step_id is not None and done
-            if counts and step_kind == "hand":
+            if counts and step_kind != "bulk":
                 hands[current] = True
             fields[field] = (after, joins and before == value, after if counts else rule)
     if current is not None:

@@ -5,8 +5,8 @@ undone, and nothing if there is none.** Undo marks its step as undone and sets t
 says; redo the reverse. So undoing everything gives the beginning and redoing everything the end, in any order and after
 any restart, and a step that is undone late takes nothing back that was set after it.
 
-One exception keeps people's work in sight: a person or comment whose creation is undone stays while a step of a hand
-that is not undone has changed it.
+One exception keeps people's work in sight: a person or comment whose creation is undone stays while a step of a hand,
+or of a merge, that is not undone has changed it.
 
 Each edit's link is a hash over the edit and the link before it, so a journal that lost or changed a line does not pass
 `check`, and copies of a project can find where they parted.
@@ -24,7 +24,7 @@ from annotator.project.database import Database
 from annotator.project.fields import COMMENT, PERSON
 from annotator.project.predictions import utc_now
 
-HAND, BULK = "hand", "bulk"
+HAND, BULK, MERGE = "hand", "bulk", "merge"
 DO, UNDO, REDO, NOTE = "do", "undo", "redo", "note"
 
 
@@ -63,7 +63,7 @@ class Step:
 
     Attributes:
         id: number; later steps have higher ones.
-        kind: `HAND` or `BULK`.
+        kind: `HAND`, `BULK`, or `MERGE` for what came from other copies, people's work among it.
         label: for menus and the history.
         who: did it.
         begun: when, ISO 8601 in UTC.
@@ -247,7 +247,7 @@ class Journal:
         if field == "present" and subject.kind in (PERSON, COMMENT):
             kept_by = self._database.value(
                 "SELECT step.id FROM change JOIN step ON step.id = change.step_id WHERE change.kind = ? "
-                "AND subject = ? AND step.done AND step.kind = 'hand' ORDER BY seq DESC LIMIT 1",
+                "AND subject = ? AND step.done AND step.kind <> 'bulk' ORDER BY seq DESC LIMIT 1",
                 [subject.kind, subject.id],
             )
             if kept_by is not None:

@@ -81,6 +81,7 @@ def write_mirror(
         if not ids:
             break
         after = ids[-1]
+        seq = reader.journal.last_seq()
         portion = [(number, *_now(reader, number)) for number in ids]
         writable = []
         for number, revision, document in portion:
@@ -99,8 +100,8 @@ def write_mirror(
             write_whole(path, document.text)
         with writer.transaction():
             writer.execute_many(
-                "UPDATE photo SET mirrored = ?, mirror_hash = ? WHERE id = ?",
-                [(revision, document.sha256, number) for number, revision, document, _ in writable],
+                "UPDATE photo SET mirrored = ?, mirror_seq = ?, mirror_hash = ? WHERE id = ?",
+                [(revision, seq, document.sha256, number) for number, revision, document, _ in writable],
             )
         written += len(writable)
     return MirrorReport(written, foreign)

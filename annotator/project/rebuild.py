@@ -20,7 +20,7 @@ from annotator.project.draft import Draft
 from annotator.project.errors import NotAProjectError, ProjectError, StorageError
 from annotator.project.fields import COMMENT, FROM, PERSON, PHOTO
 from annotator.project.filesystem import sync_file
-from annotator.project.journal import BULK, DO, NOTE, Entry, Journal
+from annotator.project.journal import DO, MERGE, NOTE, Entry, Journal
 from annotator.project.mirror import FOLDER as MIRROR_FOLDER
 from annotator.project.opening import Description, read_description
 from annotator.project.photos import Progress
@@ -57,8 +57,8 @@ class Rebuilt:
         return "\n".join(lines)
 
 
-def read_mirror(folder: Path, refused: list[str]) -> Iterator[tuple[Document, bytes]]:
-    """The documents below a folder of mirror files, and the files themselves, in the order of their names.
+def read_mirror(folder: Path, refused: list[str]) -> Iterator[tuple[Path, Document, bytes]]:
+    """The files below a folder of mirror files in the order of their names: path, document, content.
 
     Args:
         folder: `annotations/` of a project.
@@ -67,7 +67,7 @@ def read_mirror(folder: Path, refused: list[str]) -> Iterator[tuple[Document, by
     for path in sorted(folder.rglob("*.json")):
         try:
             text = path.read_bytes()
-            yield parse_document(text, str(path)), text
+            yield path, parse_document(text, str(path)), text
         except OSError as error:
             refused.append(f"{path}: {error.strerror}")
         except ProjectError as error:
@@ -144,7 +144,7 @@ def _fill(database: Database, folder: Path, who: str, progress: Progress) -> Reb
     refused: list[str] = []
     photos = people = comments = 0
     with database.transaction():
-        step_id = journal.begin_step(BULK, "Rebuild from the mirror", who, is_open=True)
+        step_id = journal.begin_step(MERGE, "Rebuild from the mirror", who, is_open=True)
     portion: list[tuple[Document, bytes]] = []
 
     def write() -> None:
@@ -157,14 +157,14 @@ def _fill(database: Database, folder: Path, who: str, progress: Progress) -> Reb
             entry.finish()
             # What was read is what the mirror has; a file that somebody wrote differently will be written anew.
             database.execute_many(
-                "UPDATE photo SET touched = 1, mirrored = revision * ?, mirror_hash = ? WHERE uid = ?",
+                "UPDATE photo SET touched = 1, mirrored = revision * ?, mirror_seq = ?, mirror_hash = ? WHERE uid = ?",
                 [
-                    (int(document.text == text), hashlib.sha256(text).hexdigest(), document.uid)
+                    (int(document.text == text), entry.seq, hashlib.sha256(text).hexdigest(), document.uid)
                     for document, text in portion
                 ],
             )
 
-    for document, text in read_mirror(folder / MIRROR_FOLDER, refused):
+    for _, document, text in read_mirror(folder / MIRROR_FOLDER, refused):
         portion.append((document, text))
         photos += 1
         people += len(document.content["people"])

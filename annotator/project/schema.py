@@ -49,6 +49,7 @@ CREATE TABLE photo (
     touched INTEGER NOT NULL DEFAULT 0,   -- whether a hand was ever on it: such photos are mirrored
     revision INTEGER NOT NULL DEFAULT 0,
     mirrored INTEGER NOT NULL DEFAULT 0,  -- the revision that the mirror has
+    mirror_seq INTEGER NOT NULL DEFAULT 0, -- the line of the journal that it is not older than
     mirror_hash TEXT NOT NULL DEFAULT '', -- SHA-256 of the file written last
     mirror_next TEXT NOT NULL DEFAULT '', -- and of the one being written: any other content is not ours
     UNIQUE (root_id, path)
@@ -103,7 +104,7 @@ CREATE INDEX comment_by_photo ON comment (photo_id);
 
 CREATE TABLE step (                  -- what undo takes back at once
     id INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL CHECK (kind IN ('hand', 'bulk')),
+    kind TEXT NOT NULL CHECK (kind IN ('hand', 'bulk', 'merge')),
     label TEXT NOT NULL,
     who TEXT NOT NULL,
     begun TEXT NOT NULL,

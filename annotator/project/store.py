@@ -129,7 +129,7 @@ class Project(Reader):
             EditError: it makes no sense; nothing was changed.
             ReadOnlyProjectError, StorageError: it could not be written; nothing was changed.
         """
-        with self._writing():
+        with self.writing():
             step_id = self._open_step
             if step_id is None:
                 step_id = self.journal.begin_step(HAND, command.label, self.who, is_open=False)
@@ -147,7 +147,7 @@ class Project(Reader):
         with self.database.lock:
             if self._open_step is not None:
                 raise EditError("a step is open already; steps are not nested")
-            with self._writing():
+            with self.writing():
                 self._open_step = self.journal.begin_step(HAND, label, self.who, is_open=True)
         try:
             yield
@@ -155,7 +155,7 @@ class Project(Reader):
             with self.database.lock:
                 step_id, self._open_step = self._open_step, None
                 assert step_id is not None
-                with self._writing():
+                with self.writing():
                     self.journal.close_step(step_id)
 
     @contextmanager
@@ -172,7 +172,7 @@ class Project(Reader):
         """
         self._require_writable()
         self.backup("bulk")
-        with self._writing():
+        with self.writing():
             run_id = store_run(self.database, run)
             step_id = self.journal.begin_step(BULK, label, self.who, is_open=True, run_id=run_id)
         batch = Batch(self, step_id, run_id, command, dict(notes or {}))
@@ -182,7 +182,7 @@ class Project(Reader):
             try:
                 batch.commit()
             finally:
-                with self._writing():
+                with self.writing():
                     self.journal.close_step(step_id)
                 self._edited()
 
@@ -190,13 +190,13 @@ class Project(Reader):
 
     def undo(self) -> Edited:
         """Take the latest step back; `Edited.step` is `None` if there is none."""
-        with self._writing():
+        with self.writing():
             step = self.journal.to_undo()
             return Edited(None) if step is None else self.revert(step.id)
 
     def redo(self) -> Edited:
         """Do the step again that was undone last; `Edited.step` is `None` if there is none, or an edit came since."""
-        with self._writing():
+        with self.writing():
             step = self.journal.to_redo()
             return Edited(None) if step is None else self.reapply(step.id)
 
@@ -219,7 +219,7 @@ class Project(Reader):
     def _flip(self, step_id: int, action: str) -> Edited:
         done = action == REDO
         kept: list[Kept] = []
-        with self._writing():
+        with self.writing():
             if self._open_step is not None:
                 raise EditError("an edit is still going on; finish it first")
             step = self.journal.step(step_id)
@@ -241,7 +241,7 @@ class Project(Reader):
                     if number % 1000 == 0:
                         draft.flush()
 
-            draft = self.write(action, action.capitalize(), step_id, follow, by_hand=step.kind == HAND, always=True)
+            draft = self.write(action, action.capitalize(), step_id, follow, by_hand=step.kind != BULK, always=True)
             step = self.journal.step(step_id)
         self._edited()
         return Edited(step, tuple(draft.subjects), frozenset(draft.photos), tuple(kept))
@@ -250,13 +250,13 @@ class Project(Reader):
 
     def set_setting(self, name: str, value: str) -> None:
         """Remember a text with the project; not part of undo."""
-        with self._writing():
+        with self.writing():
             self.database.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", [name, value])
             self.note("Setting", {"name": name})
 
     def set_measures(self, name: str, values: Mapping[int, float]) -> None:
         """Numbers to sort people by, by their number; replaces those of before. Not part of undo: they are computed."""
-        with self._writing():
+        with self.writing():
             self.database.execute_many(
                 "INSERT OR REPLACE INTO measure (name, person_id, value) VALUES (?, ?, ?)",
                 [(name, person_id, float(value)) for person_id, value in values.items()],
@@ -328,7 +328,12 @@ class Project(Reader):
         return draft
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def writing(self) -> Iterator[None]:
+        """A transaction for those who write lines of the journal themselves (`write`, `note`).
+
+        Raises:
+            ReadOnlyProjectError: the project is open for reading only.
+        """
         self._require_writable()
         with self.database.transaction():
             yield

@@ -30,7 +30,7 @@ _USUAL_RATE = 25.0  # for containers that do not say theirs
 _MISSING_FROM = 0.05  # of the promised frames; the last few are often promised and not there
 _HASHED_BYTES = 1 << 20
 _PLAYLISTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD", b"v=0")  # text that sends FFmpeg to other files or hosts
-_UNKNOWN = "no video that can be decoded (not a video, cut short, or an unknown codec); convert it to MP4 (H.264) and try again"
+_UNKNOWN = "no video that can be decoded (no video, cut short, or an unknown codec); convert it to MP4 (H.264)"
 
 Progress = Callable[[int, int, str], None]
 

@@ -1,7 +1,7 @@
-"""What a body file or a checkpoint is, or what is wrong with it.
+"""What a project, a body file or a checkpoint is, or what is wrong with it.
 
-The readers of `cliff_core` do the looking and raise errors that name the remedy; here is only the choice of the reader
-and the words for a file that is fine.
+The store and the readers of `cliff_core` do the looking and raise errors that name the remedy; here is only the choice
+of the reader and the words for a file that is fine.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from annotator.console import Progress
+from annotator.project.integrity import ProjectCheck, check_project
 from cliff_core.errors import BodyFileError
 
 _BODY_SUFFIXES = {".pkl", ".npz"}
@@ -37,6 +39,22 @@ class FileCheck:
         return "\n".join(lines)
 
 
+def check_path(path: Path, *, photos: bool, progress: Progress) -> FileCheck | ProjectCheck:
+    """Look at whatever is at a path.
+
+    Args:
+        path: a project's folder, a body file, or a checkpoint.
+        photos: of a project, also compare every photo with its hash.
+        progress: told what is being looked at.
+
+    Raises:
+        NotAProjectError, BodyFileError, CheckpointError: it cannot be used; the message says why and what to do.
+    """
+    if path.is_dir():
+        return check_project(path, photos=photos, progress=progress)
+    return check_file(path)
+
+
 def check_file(path: Path) -> FileCheck:
     """Read a body file or a checkpoint as the program would.
 
@@ -44,8 +62,7 @@ def check_file(path: Path) -> FileCheck:
         BodyFileError, CheckpointError: the file cannot be used; the message says why and what to do.
     """
     if not path.is_file():
-        what = "a folder" if path.is_dir() else "no such file"
-        raise BodyFileError(f"{path}: {what}; give a body (.pkl, .npz) or a CLIFF checkpoint (.pt)")
+        raise BodyFileError(f"{path}: no such file; give a project, a body (.pkl, .npz) or a CLIFF checkpoint (.pt)")
     suffix = path.suffix.lower()
     if suffix in _BODY_SUFFIXES:
         return _check_body(path)

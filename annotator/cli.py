@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from annotator import cli_project
 from annotator.console import Written, console_progress, show, show_error
 from cliff_core.errors import CliffError
 
@@ -112,13 +113,18 @@ def pretrain(
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="A body file (.pkl, .npz) or a CLIFF checkpoint (.pt).")],
+    file: Annotated[Path, typer.Argument(help="A project, a body file (.pkl, .npz), or a CLIFF checkpoint (.pt).")],
+    photos: Annotated[bool, typer.Option("--photos", help="Of a project, also compare every photo's bytes.")] = False,
     as_json: AsJson = False,
 ):
-    """Say what a body file or a checkpoint is, or what is wrong with it. Nothing inside it is executed."""
-    from annotator.check import check_file
+    """Verify a project, or say what a body file or a checkpoint is. Nothing inside it is executed or changed."""
+    from annotator.check import check_path
 
-    show(check_file(file), as_json)
+    with console_progress() as progress:
+        report = check_path(file, photos=photos, progress=progress)
+    show(report, as_json)
+    if not getattr(report, "healthy", True):
+        raise typer.Exit(FAILED)
 
 
 @app.command()
@@ -146,6 +152,9 @@ def doctor(as_json: AsJson = False):
     show(report, as_json)
     if not report.healthy:
         raise typer.Exit(FAILED)
+
+
+app.registered_commands += cli_project.commands.registered_commands
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -105,7 +105,7 @@ def make_backup(folder: Path, reason: str) -> Backup | None:
         source.close()
 
 
-def restore_backup(folder: Path, backup: Path | None = None) -> Path | None:
+def restore_backup(folder: Path, backup: Path | None = None) -> tuple[Path, Path | None]:
     """Put a backup in the place of the database; what was there is kept beside it under another name.
 
     Args:
@@ -113,7 +113,7 @@ def restore_backup(folder: Path, backup: Path | None = None) -> Path | None:
         backup: which; the newest good one if not given.
 
     Returns:
-        Where the database that was replaced lies now; `None` if there was none.
+        The backup that was taken, and where the database that was replaced lies now (`None` if there was none).
 
     Raises:
         ProjectError: there is no backup that can be read, or somebody has the project open.
@@ -126,7 +126,7 @@ def restore_backup(folder: Path, backup: Path | None = None) -> Path | None:
             shutil.copyfile(chosen, fresh)
             sync_file(fresh)
             _checked(fresh, folder)
-            return put_in_place(fresh, folder)
+            return chosen, put_in_place(fresh, folder)
         except OSError as error:
             raise StorageError(f"{folder}: the backup could not be put back ({error}); nothing is lost") from error
         finally:

@@ -61,7 +61,8 @@ class Database:
             return connection
         # Where nothing can be written SQLite cannot make the files that it reads a log with. A log that is there holds
         # commits, and reading without it would hide them.
-        if self.path.with_name(self.path.name + "-wal").exists():
+        log = self.path.with_name(self.path.name + "-wal")
+        if log.exists() and log.stat().st_size:
             raise ReadOnlyProjectError(
                 f"{self.path}: was not closed, and its folder cannot be written to complete it; copy the whole folder "
                 "to a place that can be written and open it there"
@@ -156,6 +157,14 @@ class Database:
             return
         with self.explained():
             self._connection.execute(f"PRAGMA wal_checkpoint({'TRUNCATE' if cut else 'PASSIVE'})").fetchone()
+
+    def rest(self) -> None:
+        """Make the file one that needs nothing beside it, if nobody else reads it: to be copied, or read anywhere."""
+        if self.journal != WAL or self.read_only:
+            return
+        with self.lock, suppress(sqlite3.Error):  # somebody reads: the log stays, empty
+            self._connection.execute("PRAGMA busy_timeout=0")
+            self.journal = str(self._connection.execute(f"PRAGMA journal_mode={ROLLBACK}").fetchone()[0])
 
     def close(self) -> None:
         """End the connection; what was committed is on disk already."""

@@ -24,7 +24,9 @@ from cliff_core.formats import write
 from cliff_core.records import Estimate, PhotoPerson
 
 ONLY = ("all", "done", "accepted")
-_OF_POINTS = ("coco", "coco-wholebody", "halpe", "openpose", "mpii", "coco-result")
+OF_POINTS = ("coco", "coco-wholebody", "halpe", "openpose", "mpii", "coco-result")
+"""Formats of 2D points, which need no body."""
+
 _CONVENTIONS = {
     "pixels": "upright photo, origin at the top left corner of the top left pixel",
     "camera_frame": "x right, y down, z forward, metres",
@@ -148,7 +150,7 @@ def _reason_to_leave_out(person: Person, photo: Photo, format_name: str) -> str:
         return "the photo is excluded"
     if person.box is None:
         return "without a box"
-    if format_name not in _OF_POINTS and person.body is None:
+    if format_name not in OF_POINTS and person.body is None:
         return "without a body"
     return ""
 

@@ -111,6 +111,7 @@ class Project(Reader):
             try:
                 self.write_mirror()
                 self.database.checkpoint(cut=True)
+                self.database.rest()
             except (ProjectError, OSError) as error:  # everything is in the database; whoever opens it next repeats it
                 self._notice(f"the mirror is behind: {error}")
         self.database.close()

@@ -194,7 +194,7 @@ def test_a_damaged_project_offers_its_backups_and_is_never_empty(closed, content
         assert content(project) == before
         with pytest.raises(ReadOnlyProjectError):
             project.edit(MarkEmpty(1))
-    kept = restore_backup(closed, newest.path)
+    _, kept = restore_backup(closed, newest.path)
     assert (None if kept is None else kept.read_bytes()) == damaged
     with open_project(closed) as project:
         assert content(project) == before

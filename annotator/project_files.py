@@ -1,0 +1,249 @@
+"""What a shell does with projects: open one, do one thing, close it, and say what happened."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from annotator.console import Progress
+from annotator.project import (
+    Project,
+    ReadOnlyProjectError,
+    create_project,
+    list_backups,
+    open_project,
+    restore_backup,
+)
+from annotator.project.exporting import OF_POINTS, ExportReport, export_project
+from annotator.project.importing import ImportReport, import_file
+from annotator.project.merging import MergeReport, merge_copies
+from annotator.project.mirror import MirrorReport
+from annotator.project.photos import AddedPhotos, Relinked
+from annotator.project.rebuild import Rebuilt, rebuild_project
+from cliff_core.body import Body, load_body
+from cliff_core.body.files import GENDERS
+from cliff_core.errors import FormatError
+from cliff_core.formats import recognise
+
+_LISTED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class NewReport:
+    """A new project.
+
+    Attributes:
+        project: its folder.
+        photos: how many it references.
+        refused: one line for each picture that cannot be read, and why.
+        notices: what else is worth knowing.
+    """
+
+    project: Path
+    photos: int
+    refused: list[str]
+    notices: list[str]
+
+    def __str__(self) -> str:
+        """Counts, what was left out, what to do next."""
+        return "\n".join(
+            [f"{self.project}: a project of {self.photos} photos", *_left_out(self.refused), *self.notices]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PhotosReport:
+    """Photos that were added to a project.
+
+    Attributes:
+        project: its folder.
+        added: how many are new.
+        known: how many it had already.
+        refused: one line for each picture that cannot be read, and why.
+    """
+
+    project: Path
+    added: int
+    known: int
+    refused: list[str]
+
+    def __str__(self) -> str:
+        """Counts and what was left out."""
+        return "\n".join([f"{self.added} photos added, {self.known} known already", *_left_out(self.refused)])
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A database that was brought back from a backup.
+
+    Attributes:
+        project: its folder.
+        backup: that was taken.
+        replaced: where the database that was there before lies now; `None` if there was none.
+    """
+
+    project: Path
+    backup: Path
+    replaced: Path | None
+
+    def __str__(self) -> str:
+        """Where everything is."""
+        kept = f"what was there before: {self.replaced}" if self.replaced else "there was no database before"
+        return f"{self.project}: restored from {self.backup.name}\n{kept}"
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """A mirror that was written.
+
+    Attributes:
+        written: files that were written.
+        changed_elsewhere: files that were left alone, because somebody else had changed them.
+    """
+
+    written: int
+    changed_elsewhere: list[str]
+
+    def __str__(self) -> str:
+        """Counts, and what to do about the others."""
+        lines = [f"{self.written} files written"]
+        lines += [
+            f"left alone, changed by somebody else: {name}; `merge` takes it in" for name in self.changed_elsewhere
+        ]
+        return "\n".join(lines)
+
+
+def new_project(folder: Path, images: Sequence[Path], *, joint_set: str, progress: Progress) -> NewReport:
+    """Make a project about folders of photos.
+
+    Raises:
+        ProjectError: there is one already, or a folder has no photos.
+    """
+    project, reports = create_project(folder, images, joint_set=joint_set, progress=progress)
+    with project:
+        refused = [line for report in reports for line in report.refused]
+        return NewReport(folder, sum(report.added for report in reports), refused, list(project.notices))
+
+
+def import_into(
+    folder: Path,
+    file: Path,
+    *,
+    format_name: str | None,
+    photos: Path | None,
+    body: Path | None,
+    progress: Progress,
+) -> ImportReport | PhotosReport:
+    """Take a file's people over, or a folder's photos.
+
+    Raises:
+        FormatError: not a file that can be read; nothing was changed.
+        ProjectError: the project cannot be written.
+    """
+    with _for_writing(folder) as project:
+        if format_name is None and file.is_dir() and not _is_annotation(file):
+            added: AddedPhotos = project.add_photos(file, progress)
+            return PhotosReport(folder, added.added, added.known, added.refused)
+        loaded = None if body is None else load_body(body)
+        return import_file(project, file, format_name=format_name, photos=photos, body=loaded, progress=progress)
+
+
+def export_from(
+    folder: Path, format_name: str, out: Path, *, only: str, body: Path | None, frame: str | None, progress: Progress
+) -> ExportReport:
+    """Write a project's people in a format, with its manifest. The project may be open elsewhere meanwhile.
+
+    Raises:
+        FormatError: the format cannot hold them.
+        EditError: nobody to write.
+    """
+    bodies: dict[str, Body] | None = None
+    if format_name not in OF_POINTS:
+        bodies = {gender: load_body(body, gender) for gender in GENDERS}
+    with open_project(folder, read_only=True) as project:
+        return export_project(project, folder, format_name, out, only=only, body=bodies, frame=frame, progress=progress)
+
+
+def merge_into(
+    folder: Path,
+    others: Sequence[Path],
+    *,
+    dry_run: bool,
+    prefer: Literal["mine", "theirs"] | None,
+    progress: Progress,
+) -> MergeReport:
+    """Join copies into a project.
+
+    Raises:
+        ProjectError: a copy cannot be read, or the project cannot be written.
+    """
+    if dry_run:
+        with open_project(folder, read_only=True) as project:
+            return merge_copies(project, others, dry_run=True, prefer=prefer, progress=progress)
+    with _for_writing(folder) as project:
+        return merge_copies(project, others, prefer=prefer, progress=progress)
+
+
+def restore_project(folder: Path, backup: Path | None, *, from_mirror: bool, progress: Progress) -> Restored | Rebuilt:
+    """Bring a database back from a backup, or rebuild it from the mirror.
+
+    Raises:
+        ProjectError: there is nothing to bring back, or somebody has the project open.
+    """
+    if from_mirror:
+        return rebuild_project(folder, progress=progress)
+    if backup is not None and not backup.exists():  # a name, as `check` and the error list them
+        named = [each.path for each in list_backups(folder) if each.path.name == backup.name]
+        backup = named[0] if named else backup
+    taken, replaced = restore_backup(folder, backup)
+    return Restored(folder, taken, replaced)
+
+
+def relink_project(folder: Path, photos: Path, *, progress: Progress) -> Relinked:
+    """Find a project's photos below a folder.
+
+    Raises:
+        ProjectError: no such folder, or the project cannot be written.
+    """
+    with _for_writing(folder) as project:
+        return project.relink(photos, progress)
+
+
+def mirror_project(folder: Path, *, everything: bool, replace: bool) -> Mirrored:
+    """Bring the mirror up to date.
+
+    Raises:
+        ProjectError: the project cannot be written.
+    """
+    with _for_writing(folder) as project:
+        report: MirrorReport = project.write_mirror(everything=everything, replace=replace)
+        return Mirrored(report.written, report.changed_elsewhere)
+
+
+@contextmanager
+def _for_writing(folder: Path) -> Iterator[Project]:
+    with open_project(folder) as project:
+        if project.read_only:
+            raise ReadOnlyProjectError("; ".join(project.notices) or f"{folder}: cannot be written", project.held_by)
+        try:
+            yield project
+        finally:
+            for notice in project.notices:
+                print(f"note: {notice}", file=sys.stderr)
+
+
+def _is_annotation(folder: Path) -> bool:
+    try:
+        recognise(folder)
+    except FormatError:
+        return False
+    return True
+
+
+def _left_out(refused: Sequence[str]) -> list[str]:
+    more = len(refused) - _LISTED
+    return [*(f"left out: {line}" for line in refused[:_LISTED]), *([f"and {more} more"] if more > 0 else [])]

@@ -8,6 +8,7 @@ was made (number and beginning of its link), and why: `20261122T170727Z-000042-3
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from annotator.project.database import FILE_NAME, Database
+from annotator.project.database import FILE_NAME, ROLLBACK, Database
 from annotator.project.errors import DamagedProjectError, ProjectError, StorageError
 from annotator.project.filesystem import sync_file, sync_folder
 from annotator.project.lock import WriterLock
@@ -155,18 +156,28 @@ def held_alone(folder: Path) -> Iterator[None]:
 
 
 def put_in_place(fresh: Path, folder: Path) -> Path | None:
-    """Give a complete database its name; one that was there is moved aside. Returns where that lies now.
+    """Give a complete database its name; one that was there stays under another. Returns where that lies now.
+
+    At every moment of it one of the two has the name, so that a crash leaves a project that opens.
 
     Raises:
         OSError: the folder cannot be written.
     """
     database = folder / FILE_NAME
     replaced = database.with_name(f"replaced-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}.sqlite")
-    # The log belongs to the old file and would be played into the new one: it moves along, and first.
-    for suffix in ("-wal", "-shm", "-journal", ""):
+    with contextlib.suppress(ProjectError):  # brings the log into the old file, if that can still be read
+        old = Database(database, read_only=False, journal=ROLLBACK)
+        old.close()
+    # A log that is still there belongs to the old file and would be played into the new one.
+    for suffix in ("-wal", "-shm", "-journal"):
         beside = database.with_name(database.name + suffix)
         if beside.exists():
             beside.replace(replaced.with_name(replaced.name + suffix))
+    if database.exists():
+        try:
+            os.link(database, replaced)
+        except OSError:  # a file system without links
+            database.replace(replaced)
     fresh.replace(database)
     sync_folder(folder)
     return replaced if replaced.exists() else None

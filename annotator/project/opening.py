@@ -259,6 +259,15 @@ def _choose_journal(folder: Path, database: Database, journal: str | None, notic
         notices.append(f"{folder}: the disk does not allow the quick way of saving; a slower and safer one is used")
 
 
+def _describe(folder: Path, database: Database) -> None:
+    settings = dict(database.rows("SELECT name, value FROM setting"))
+    description = Description(settings["name"], settings["uid"], settings["joint_set"])
+    try:
+        write_whole(folder / DESCRIPTION, description.text)
+    except OSError as error:
+        raise StorageError(f"{folder / DESCRIPTION}: cannot be written ({error.strerror})") from error
+
+
 def _version(folder: Path, database: Database) -> int:
     try:
         return schema.version_of(database)
@@ -292,6 +301,8 @@ def _prepared(
             )
         return Project(folder, database, lock=None, held_by=held_by, who=who, notices=notices)
     _choose_journal(folder, database, journal, notices)
+    if not (folder / DESCRIPTION).is_file():  # the last that `create_project` writes
+        _describe(folder, database)
     if version < schema.VERSION:
         make_backup(folder, "migration")
         schema.migrate(database, version)

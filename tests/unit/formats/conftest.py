@@ -1,6 +1,8 @@
-"""The open bodies, and people with bodies that every format of bodies must bring back as they were."""
+"""The open bodies, people with bodies that every format of bodies must bring back, and what the documents promise."""
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -92,3 +94,24 @@ def largest_difference_mm(bodies):
         return float(np.abs(vertices_cam(before, bodies) - vertices_cam(after, bodies)).max() * 1000)
 
     return measure
+
+
+PROMISED_MM = 1e-3
+_ROW = re.compile(r"^\| `(?P<name>[\w-]+)` \| yes \|\s*(?P<back>[\d.]*)\s*\|(?P<foreign>.*)\|$", re.MULTILINE)
+
+
+@pytest.fixture(scope="session")
+def documented_mm():
+    """documented_mm(format, "read back" or a loader): the largest vertex difference that docs/formats.md admits."""
+    text = (Path(__file__).parents[3] / "docs" / "formats.md").read_text("utf-8").partition("## Round trips")[2]
+    rows = {}
+    for row in _ROW.finditer(text):
+        loaders = dict(re.findall(r"(\w+) ([\d.]+)", row["foreign"]))
+        rows[row["name"]] = {"read back": row["back"], **loaders}
+
+    def look_up(name, reader):
+        largest = float(rows[name][reader])
+        assert largest <= PROMISED_MM
+        return largest
+
+    return look_up

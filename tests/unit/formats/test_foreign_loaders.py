@@ -14,9 +14,6 @@ from cliff_core.geometry.rotations import rotvec_to_rotmat
 torch = pytest.importorskip("torch")
 smplx = pytest.importorskip("smplx")
 
-LARGEST_MM = 1e-3
-SINGLE_PRECISION_MM = 5e-3  # poses rounded to 24 bits, along a chain of up to nine joints
-
 
 @pytest.fixture(scope="module")
 def group(crowd):
@@ -118,20 +115,21 @@ READERS = {
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_smplx_poses_the_files_numbers_to_our_vertices(name, tmp_path, group, crowd_photos, vertices):
+def test_smplx_poses_the_files_numbers_to_our_vertices(name, tmp_path, group, crowd_photos, vertices, documented_mm):
     write(name, tmp_path / "f", group.people, group.estimates, group.bodies, photos=crowd_photos)
 
     read = READERS[name](tmp_path)
 
     assert len(read) == len(group.estimates)
-    limit = SINGLE_PRECISION_MM if name == "4d-humans-tar" else LARGEST_MM
     for (gender, pose, betas, transl), estimate in zip(read, group.estimates, strict=True):
         params = estimate.params
         expected = vertices(params.gender, params.pose_rotvec.reshape(72), params.betas, params.transl)
-        assert np.abs(vertices(str(gender), pose, betas, transl) - expected).max() * 1000 <= limit
+        assert np.abs(vertices(str(gender), pose, betas, transl) - expected).max() * 1000 <= documented_mm(
+            name, "smplx"
+        )
 
 
-def test_smplx_poses_efts_matrices_to_our_vertices(tmp_path, group, layers, vertices):
+def test_smplx_poses_efts_matrices_to_our_vertices(tmp_path, group, layers, vertices, documented_mm):
     write("eft", tmp_path / "f", group.people, group.estimates)
 
     for entry, estimate in zip(json.loads((tmp_path / "f").read_text())["data"], group.estimates, strict=True):
@@ -142,10 +140,10 @@ def test_smplx_poses_efts_matrices_to_our_vertices(tmp_path, group, layers, vert
             out = layers[entry["gender"]](global_orient=rotmat[:, :1], body_pose=rotmat[:, 1:], betas=betas,
                                           transl=transl, pose2rot=False)  # fmt: skip
         expected = vertices(params.gender, params.pose_rotvec.reshape(72), params.betas, params.transl)
-        assert np.abs(out.vertices[0].numpy() - expected).max() * 1000 <= LARGEST_MM
+        assert np.abs(out.vertices[0].numpy() - expected).max() * 1000 <= documented_mm("eft", "smplx")
 
 
-def test_smplx_poses_amass_files_to_our_vertices_turned_upright(tmp_path, group, vertices):
+def test_smplx_poses_amass_files_to_our_vertices_turned_upright(tmp_path, group, vertices, documented_mm):
     write("amass", tmp_path, group.people, group.estimates, group.bodies)
 
     for file, estimate in zip(("street/day 1_1", "street/day 1_2", "b_1", "b_2", "c_1"), group.estimates, strict=True):
@@ -154,7 +152,7 @@ def test_smplx_poses_amass_files_to_our_vertices_turned_upright(tmp_path, group,
         world = vertices(content["gender"], pose, content["betas"][:10], content["trans"][0])
         expected = vertices(params.gender, params.pose_rotvec.reshape(72), params.betas, params.transl)
         turned = np.stack([expected[:, 0], expected[:, 2], -expected[:, 1]], axis=1)
-        assert np.abs(world - turned).max() * 1000 <= LARGEST_MM
+        assert np.abs(world - turned).max() * 1000 <= documented_mm("amass", "smplx")
 
 
 def test_webdataset_streams_the_tar(tmp_path, group, crowd_photos):
@@ -197,10 +195,7 @@ def aitviewer(monkeypatch, tmp_path, bodies):
     return SMPLSequence, SMPLLayer
 
 
-AITVIEWER_MM = 0.02  # it poses in single precision, metres from the origin
-
-
-def test_aitviewer_shows_amass_files_as_the_camera_sees_the_bodies(tmp_path, aitviewer, group, vertices):
+def test_aitviewer_shows_amass_files_as_the_camera_sees_the_bodies(tmp_path, aitviewer, group, vertices, documented_mm):
     sequence, layer = aitviewer
     write("amass", tmp_path, group.people, group.estimates, group.bodies)
 
@@ -211,7 +206,7 @@ def test_aitviewer_shows_amass_files_as_the_camera_sees_the_bodies(tmp_path, ait
         )  # fmt: skip
         expected = vertices(params.gender, params.pose_rotvec.reshape(72), params.betas, params.transl)
         upright = shown.vertices[0] @ shown.rotation.T  # its own axes: y up, the viewer looks along -z
-        assert np.abs(upright - expected * (1, -1, -1)).max() * 1000 < AITVIEWER_MM
+        assert np.abs(upright - expected * (1, -1, -1)).max() * 1000 <= documented_mm("amass", "aitviewer")
 
 
 def test_aitviewers_amass_loader_takes_its_joints_from_the_same_numbers(tmp_path, aitviewer, group):
@@ -242,7 +237,7 @@ def test_aitviewers_amass_loader_takes_its_joints_from_the_same_numbers(tmp_path
     np.testing.assert_allclose(asked["betas"].numpy()[0, :10], group.estimates[0].params.betas, atol=1e-6)
 
 
-def test_aitviewer_shows_3dpw_files(tmp_path, aitviewer, group, vertices):
+def test_aitviewer_shows_3dpw_files(tmp_path, aitviewer, group, vertices, documented_mm):
     sequence, _ = aitviewer
     write("3dpw", tmp_path, group.people, group.estimates, group.bodies)
 
@@ -253,7 +248,7 @@ def test_aitviewer_shows_3dpw_files(tmp_path, aitviewer, group, vertices):
     for one, estimate in zip(shown, group.estimates[2:4], strict=True):
         params = estimate.params
         expected = vertices(params.gender, params.pose_rotvec.reshape(72), params.betas, params.transl)
-        assert np.abs(one.vertices[0] - expected).max() * 1000 < AITVIEWER_MM
+        assert np.abs(one.vertices[0] - expected).max() * 1000 <= documented_mm("3dpw", "aitviewer")
 
 
 def test_rotations_of_eft_are_those_of_the_pose(tmp_path, group):

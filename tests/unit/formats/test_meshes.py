@@ -11,8 +11,6 @@ from cliff_core.errors import FormatError
 from cliff_core.formats import write
 from cliff_core.geometry.rotations import rotvec_to_rotmat
 
-LARGEST_MM = 1e-3
-
 
 @pytest.fixture(scope="module")
 def group(crowd):
@@ -39,7 +37,7 @@ def single(loaded):
 
 @pytest.mark.parametrize("name", ["obj", "ply", "glb"])
 @pytest.mark.parametrize("frame", ["camera", "body"])
-def test_every_person_is_a_mesh_with_the_bodys_vertices_and_triangles(name, frame, tmp_path, group):
+def test_every_person_is_a_mesh_with_the_bodys_vertices_and_triangles(name, frame, tmp_path, group, documented_mm):
     write(name, tmp_path, group.people, group.estimates, group.bodies, frame=frame)
 
     names = [f"street/day 1_1.{name}", f"street/day 1_2.{name}", f"b_1.{name}", f"b_2.{name}", f"c_1.{name}"]
@@ -47,7 +45,7 @@ def test_every_person_is_a_mesh_with_the_bodys_vertices_and_triangles(name, fram
     for file, estimate in zip(names, group.estimates, strict=True):
         mesh = single(load(tmp_path / file))
         difference = np.abs(mesh.vertices - vertices_of(estimate, group.bodies, frame)).max() * 1000
-        assert difference <= LARGEST_MM
+        assert difference <= documented_mm(name, "trimesh")
         np.testing.assert_array_equal(mesh.faces, group.bodies[estimate.params.gender].faces)
 
 

@@ -57,6 +57,8 @@ def tar_entries(stream: BinaryIO, path: Path) -> Iterator[TarEntry]:
         FormatError: no tar, damaged, or cut short.
     """
     end = stream.seek(0, os.SEEK_END)
+    if end < _BLOCK:
+        raise FormatError(f"{path}: no tar, it has {end} bytes; fetch it again")
     position, number, name = 0, 0, None
     while position < end:
         stream.seek(position)

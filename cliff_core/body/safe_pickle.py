@@ -316,6 +316,7 @@ class ArrayUnpickler(pickle._Unpickler):
     append: Callable[[Any], None]
 
     def find_class(self, module, name):
+        """The stand-in for a name; none for all others."""
         try:
             return _STAND_INS[module, name]
         except KeyError:

@@ -106,8 +106,7 @@ class Project(Reader):
         if self._mirror is not None:
             self._mirror.stop()
             self._mirror = None
-            for helper in self._helpers:
-                helper.join()
+            self.wait_for_backup()
             try:
                 self.write_mirror()
                 self.database.checkpoint(cut=True)
@@ -295,6 +294,11 @@ class Project(Reader):
         helper = threading.Thread(target=self.backup, args=[reason], name="project-backup", daemon=True)
         self._helpers.append(helper)
         helper.start()
+
+    def wait_for_backup(self) -> None:
+        """Until backups that are being made are done; nobody has to wait for them."""
+        for helper in self._helpers:
+            helper.join()
 
     def note(self, command: str, detail: Mapping[str, Any]) -> None:
         """A line of the journal about what is no edit, inside a transaction."""

@@ -1,5 +1,6 @@
 """The promise itself: a program killed at any moment loses nothing that it had acknowledged, and the project opens."""
 
+import os
 import random
 import shutil
 import subprocess
@@ -65,12 +66,14 @@ def at_first_version(folder: Path) -> None:
 def work_until_killed(scenario: str, folder: Path, dice: random.Random) -> list[tuple[int, str]]:
     """Let the program work for a moment, kill it, and return what it had acknowledged."""
     command = [sys.executable, str(Path(__file__).with_name("kill_writer.py")), scenario, str(folder)]
-    child = subprocess.Popen(
-        [*command, str(dice.randrange(1 << 30))], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, encoding="utf-8"
-    )
+    command.append(str(dice.randrange(1 << 30)))
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, encoding="utf-8")
     assert child.stdout is not None
     first = child.stdout.readline()
+    assert first, "the program ended by itself"
     time.sleep(dice.uniform(0, 0.3))
+    assert child.poll() is None, "the program ended by itself"
     child.kill()  # SIGKILL; TerminateProcess on Windows
     rest, _ = child.communicate()
     lines = [line.split() for line in [first, *rest.splitlines(keepends=True)] if line.endswith("\n")]

@@ -85,6 +85,7 @@ EXPORTS: dict[str, Any] = {
 """What can be written: `FORMATS`, and meshes and pictures."""
 
 _OPTIONS: dict[str, tuple[str, ...]] = {
+    "coco-result": ("photos",),
     "4d-humans-tar": ("photos",),
     "overlay": ("photos",),
     "obj": ("frame",),

@@ -20,8 +20,8 @@ and feet are read. Scores of heat maps and AlphaPose's go beyond 1 and count as 
 A number names no photo, and MMPose's list names none at all. `photos` says which they are: the COCO file with the
 photos of these numbers, or their folder (COCO's names hold the number; MMPose's file has the name of its photo).
 
-Written are results with the name of the photo as `image_id`, and three keys that other readers ignore: `bbox`,
-`image_size` (width, height) and `id`.
+Written are results with three keys that other readers ignore: `bbox`, `image_size` (width, height) and `id`. `image_id`
+is the name of the photo, or its number where `photos` is a COCO file that lists it, as COCO's evaluation wants it.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ import numpy as np
 from cliff_core.errors import FormatError
 from cliff_core.formats.files import Annotations, Read, ReadReport, SourceFile, gather, json_bytes, write_atomically
 from cliff_core.formats.json_pieces import pieces
+from cliff_core.formats.photo_list import PhotoList
 from cliff_core.formats.points import box_of_points, flat, points_table, scored_points, with_points, xywh_box
 from cliff_core.formats.values import is_number, is_whole, numbers, reference, relative_name, short, size_pair
 from cliff_core.records import Box, Estimate, Keypoints, PhotoPerson
@@ -83,7 +84,11 @@ def read(source: SourceFile) -> Annotations:
 
 
 def write(
-    path: Path, people: Sequence[PhotoPerson], estimates: Sequence[Estimate | None] | None = None, body=None
+    path: Path,
+    people: Sequence[PhotoPerson],
+    estimates: Sequence[Estimate | None] | None = None,
+    body=None,
+    photos: Path | None = None,
 ) -> None:
     """Write people with the confidence of each point.
 
@@ -94,17 +99,28 @@ def write(
         people: with points or without; their own points go before those of the estimate.
         estimates: for the points of people who have none of their own; bodies have no place here.
         body: not needed.
+        photos: a COCO file whose numbers stand for the photos; a folder changes nothing.
 
     Raises:
-        FormatError: numbers that JSON cannot hold, or a place that cannot be written.
+        FormatError: numbers that JSON cannot hold, a photo that is not in the COCO file, or a place that cannot be
+            written.
     """
     pairs = with_points(path, people, estimates)
+    listed = PhotoList(photos) if photos is not None and not photos.is_dir() else None
     sets = {keypoints.joint_set for _, keypoints in pairs if keypoints is not None}
     joint_set = sets.pop() if len(sets) == 1 and sets <= set(_WRITTEN) else COCO17.name
 
+    def entry(person: PhotoPerson, keypoints: Keypoints | None) -> dict[str, Any]:
+        image_id: str | int | None = person.image_name if listed is None else listed.number(person.image_name)
+        if image_id is None:
+            raise FormatError(
+                f"{path}: {person.image_name} is not among the photos of {photos}; give the list it is in"
+            )
+        return {"image_id": image_id, **_entry(person, keypoints, joint_set)}
+
     def write_all(stream) -> None:
         for index, (person, keypoints) in enumerate(pairs):
-            stream.write((b",\n" if index else b"[\n") + json_bytes(path, _entry(person, keypoints, joint_set)))
+            stream.write((b",\n" if index else b"[\n") + json_bytes(path, entry(person, keypoints)))
         stream.write(b"]" if pairs else b"[]")
 
     write_atomically(path, write_all)
@@ -193,7 +209,6 @@ def _entry(person: PhotoPerson, keypoints: Keypoints | None, joint_set: str) -> 
     box, score = person.box, person.extra.get("score")
     width, height = person.image_size_px
     return {
-        "image_id": person.image_name,
         "category_id": 1,
         "keypoints": flat(points_table(keypoints, joint_set, "confidence"), whole=False),
         "score": float(score) if is_number(score) else float(box.score),

@@ -53,6 +53,14 @@ class PhotoList:
         """The photo with COCO's number: its `id` in a list; in a folder the one whose name ends with its 12 digits."""
         return self._numbers.get(number)
 
+    def number(self, name: str) -> int | None:
+        """COCO's number of a photo in a list; folders and other lists have none.
+
+        Args:
+            name: as `relative_name` gives it.
+        """
+        return None if self._path.is_dir() else self._numbers_by_name.get(name)
+
     def by_stem(self, stem: str) -> str | None:
         """The photo with this name without suffix, with its folders or, where only one has it, without.
 
@@ -85,6 +93,10 @@ class PhotoList:
             return self._listed[1]
         found = ((name, _COCO_NUMBER.search(name.rpartition("/")[2].partition(".")[0])) for name in self._names)
         return {int(match[1]): name for name, match in found if match}
+
+    @cached_property
+    def _numbers_by_name(self) -> dict[str, int]:
+        return {name: number for number, name in self._listed[1].items()}
 
     @property
     def _listed_sizes(self) -> dict[str, tuple[int, int]]:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -173,6 +174,19 @@ def test_results_come_back_as_they_were_written(tmp_path):
     np.testing.assert_array_equal(after.keypoints.points_px, keypoints.points_px)
     np.testing.assert_array_equal(after.keypoints.confidence, keypoints.confidence)
     assert after.extra == {"score": 0.75}
+
+
+def test_a_coco_file_gives_the_numbers_that_its_evaluation_wants(tmp_path):
+    listed = photo_list(tmp_path / "coco.json")
+    keypoints = Keypoints.uniform("coco17", np.full((17, 2), 9.0), np.full(17, 2))
+    known = PhotoPerson("val2017/000000397133.jpg", (640, 427), Box(0, 0, 9, 9), keypoints)
+
+    write("coco-result", tmp_path / "r.json", [known], photos=listed)
+
+    assert json.loads((tmp_path / "r.json").read_text())[0]["image_id"] == 397133
+    assert read(tmp_path / "r.json", photos=listed).people[0].image_name == known.image_name
+    with pytest.raises(FormatError, match=r"other\.jpg is not in .*coco\.json; give the COCO file that lists it"):
+        write("coco-result", tmp_path / "r.json", [replace(known, image_name="other.jpg")], photos=listed)
 
 
 def test_people_with_different_points_are_written_with_cocos(tmp_path):

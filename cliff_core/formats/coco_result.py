@@ -113,9 +113,7 @@ def write(
     def entry(person: PhotoPerson, keypoints: Keypoints | None) -> dict[str, Any]:
         image_id: str | int | None = person.image_name if listed is None else listed.number(person.image_name)
         if image_id is None:
-            raise FormatError(
-                f"{path}: {person.image_name} is not among the photos of {photos}; give the list it is in"
-            )
+            raise FormatError(f"{path}: {person.image_name} is not in {photos}; give the COCO file that lists it")
         return {"image_id": image_id, **_entry(person, keypoints, joint_set)}
 
     def write_all(stream) -> None:

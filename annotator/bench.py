@@ -16,6 +16,8 @@ import numpy as np
 from annotator.accuracy import measure_real_photos
 from annotator.bench_prior import conventions
 from annotator.bench_prior import measure_prior as measure_prior_tables
+from annotator.bench_store import StoreSettings
+from annotator.bench_store import measure_store as measure_large_project
 from annotator.console import Progress
 from annotator.demo import run_demo
 from annotator.predict import predict_photos
@@ -193,10 +195,18 @@ def measure_prior(seed: int, files: BenchFiles, progress: Progress) -> list[Meas
     return [*measured, Measured("prior, conventions", f"\n{conventions()}", {})]
 
 
+def measure_store(seed: int, files: BenchFiles, progress: Progress) -> list[Measured]:
+    """A project of 100,000 photos and 200,000 people: opening, edits, look-ups, import; beside JSON files."""
+    with tempfile.TemporaryDirectory(prefix="cliff-bench-") as folder:
+        numbers = measure_large_project(Path(folder), StoreSettings(), seed, progress)
+    return [Measured("store", numbers.summary, numbers.values)]
+
+
 _BENCHMARKS: dict[str, Callable[[int, BenchFiles, Progress], list[Measured]]] = {
     "predict": measure_predict,
     "accuracy": measure_accuracy,
     "prior": measure_prior,
+    "store": measure_store,
 }
 
 

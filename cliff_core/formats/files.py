@@ -21,6 +21,10 @@ from cliff_core.formats.values import relative_name as relative_name
 from cliff_core.records import PhotoPerson, SmplParams
 
 
+_PEOPLE_FOR_FREE = 1000
+_LEAST_BYTES_PER_PERSON = 32
+
+
 @dataclass(slots=True)
 class ReadReport:
     """What became of a file's people; grows while they are read.
@@ -91,31 +95,8 @@ class SourceFile:
 
     @cached_property
     def look(self) -> JsonLook:
-        """A look at the beginning of a JSON file, for recognising formats; for large files instead of `json`."""
+        """A look at the beginning of a JSON file, for recognising formats; `json_pieces.pieces` reads it."""
         return JsonLook(self.path)
-
-    @cached_property
-    def json(self) -> Any:
-        """The JSON document as a whole; where files may be large, `json_pieces.pieces` reads entry by entry.
-
-        Raises:
-            FormatError: unreadable, not UTF-8, or not JSON; says where.
-        """
-        try:
-            return json.loads(self.path.read_text(encoding="utf-8-sig"))
-        except json.JSONDecodeError as error:
-            place = f"line {error.lineno}, column {error.colno}: {error.msg}"
-            raise FormatError(f"{self.path}: not valid JSON ({place}); export the file again") from error
-        except RecursionError as error:
-            raise FormatError(f"{self.path}: nested too deeply for an annotation file") from error
-        except MemoryError as error:
-            raise FormatError(f"{self.path}: larger than memory; split it into several files") from error
-        except UnicodeDecodeError as error:
-            raise FormatError(f"{self.path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
-        except ValueError as error:  # an integer of thousands of digits
-            raise FormatError(f"{self.path}: not valid JSON ({error}); export the file again") from error
-        except OSError as error:
-            raise FormatError(f"{self.path}: cannot be read ({error.strerror})") from error
 
     @cached_property
     def archive(self) -> NpzArchive:
@@ -145,6 +126,24 @@ def gather(source: SourceFile, people: Callable[[SourceFile, ReadReport], Iterat
     report = ReadReport()
     pairs = list(people(source, report))
     return Annotations([person for person, _ in pairs], [params for _, params in pairs], report)
+
+
+def check_people(count: int, size_bytes: int, where: str):
+    """Refuse more people than a file can mean.
+
+    Formats of arrays and pickles can say something a million times in a few bytes. A real person, compressed, takes ten
+    times what is asked for here.
+
+    Args:
+        count: of people that the file announces.
+        size_bytes: of the file, or of the entry that holds them.
+        where: for the error: file and entry.
+
+    Raises:
+        FormatError: too many.
+    """
+    if count > _PEOPLE_FOR_FREE + size_bytes // _LEAST_BYTES_PER_PERSON:
+        raise FormatError(f"{where}: announces {count:,} people in {size_bytes:,} bytes, which cannot be meant")
 
 
 def json_bytes(path: Path, value: Any) -> bytes:

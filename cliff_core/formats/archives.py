@@ -25,6 +25,7 @@ from cliff_core.formats.values import short
 # Real files (poses, points, names) shrink to a third at best; only zeros shrink a thousandfold, and some keys are.
 _LEAST_BYTES = 64 << 20
 _MOST_GROWTH = 20
+_NUMBER_BYTES = 8  # readers calculate in float64, whatever a file holds
 _LONGEST_HEADER = 10_000
 _LONGEST_REASON = 400  # characters; some errors repeat the whole header
 _NAMED = 40
@@ -145,7 +146,7 @@ class NpzArchive:
         if header.dtype.hasobject:
             raise _Objects
         expected = header.count * header.dtype.itemsize
-        self._reserve(entry, expected)
+        self._reserve(entry, expected, header.count * max(header.dtype.itemsize, _NUMBER_BYTES))
         content = stream.read(expected + 1)
         if len(content) != expected:
             raise ValueError(f"announces {expected:,} bytes and holds {'more' if len(content) > expected else 'less'}")
@@ -157,14 +158,14 @@ class NpzArchive:
     def _read_pickle(self, stream: IO[bytes], entry: zipfile.ZipInfo) -> bytes:
         if not _read_header(stream).dtype.hasobject:
             raise ValueError("holds numbers instead of Python objects")
-        self._reserve(entry, entry.file_size)
+        self._reserve(entry, entry.file_size, entry.file_size)
         return stream.read(entry.file_size)
 
-    def _reserve(self, entry: zipfile.ZipInfo, size: int):
-        """Refuse what no honest archive unpacks to, before it is unpacked."""
+    def _reserve(self, entry: zipfile.ZipInfo, size: int, cost: int):
+        """Refuse what no honest archive unpacks to, before it is unpacked; `cost` is what readers make of it."""
         if size > entry.file_size:
             raise ValueError(f"announces {size:,} bytes and holds less")
-        self._unpacked += size
+        self._unpacked += cost
         if self._unpacked > self.most_bytes:
             raise ValueError(f"unpacks to {self._unpacked:,} bytes, too many for a file of this size")
 

@@ -20,7 +20,6 @@ from cliff_core.formats.photo_list import PhotoList
 from cliff_core.formats.values import relative_name as relative_name
 from cliff_core.records import PhotoPerson, SmplParams
 
-
 _PEOPLE_FOR_FREE = 1000
 _LEAST_BYTES_PER_PERSON = 32
 

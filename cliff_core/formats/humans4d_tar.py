@@ -38,7 +38,16 @@ import numpy as np
 
 from cliff_core.body import Body
 from cliff_core.errors import FormatError, ImageError
-from cliff_core.formats.files import Annotations, Read, ReadReport, SourceFile, gather, relative_name, write_atomically
+from cliff_core.formats.files import (
+    Annotations,
+    Read,
+    ReadReport,
+    SourceFile,
+    check_people,
+    gather,
+    relative_name,
+    write_atomically,
+)
 from cliff_core.formats.humans4d import EXTRA_POINTS, common_values, person_of, points_2d, points_3d
 from cliff_core.formats.own_values import SHAPES, vector
 from cliff_core.formats.pickles import dumps, loads
@@ -159,11 +168,13 @@ def _photo(
     if _PEOPLE not in entries:
         return
     where = f"{source.path}: {short(key, 120)}.{_PEOPLE}"
-    listed = loads(read_entry(stream, entries[_PEOPLE], _LARGEST_PICKLE, source.path), where)
+    content = read_entry(stream, entries[_PEOPLE], _LARGEST_PICKLE, source.path)
+    listed = loads(content, where)
     if isinstance(listed, dict):
         listed = [listed]
     if not isinstance(listed, list):
         raise FormatError(f"{where}: holds a {type(listed).__name__} instead of a list of people")
+    check_people(len(listed), len(content), where)
     picture = next((entries[ending] for ending in _PHOTOS if ending in entries), None)
     size = _size(picture, stream, source.path)
     for number, values in enumerate(listed):

@@ -33,7 +33,16 @@ import numpy as np
 
 from cliff_core.body import Body
 from cliff_core.errors import FormatError
-from cliff_core.formats.files import Annotations, Read, ReadReport, SourceFile, gather, relative_name, write_bytes
+from cliff_core.formats.files import (
+    Annotations,
+    Read,
+    ReadReport,
+    SourceFile,
+    check_people,
+    gather,
+    relative_name,
+    write_bytes,
+)
 from cliff_core.formats.folders import files_below, people_of_files, photo_paths
 from cliff_core.formats.own_values import Own, box_of, params_of, read_own, text_of, vector
 from cliff_core.formats.pickles import dumps, loads
@@ -142,6 +151,8 @@ class _Sequence:
         if missing:
             raise FormatError(f"{file}: not a 3DPW file: has no {', '.join(missing)}")
         self._values: dict[str, Any] = values
+        frames = sum(len(poses) for poses in self._listed("poses") if hasattr(poses, "__len__"))
+        check_people(frames, len(content), str(file))
         self._name = text_of(values.get("sequence", file.stem), f"{file}: sequence")
 
     def people(self, report: ReadReport) -> Iterator[Read]:

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from cliff_core.errors import FormatError
-from cliff_core.formats.files import SourceFile, write_atomically
-from cliff_core.formats.values import short
+from cliff_core.formats.files import SourceFile, check_people, write_atomically
+from cliff_core.formats.values import LARGEST_PIXEL, short
+
+_LARGEST_ID = 2.0**63
 
 Shape = tuple[int | None, ...]
 """Of one row; `None` where any length will do."""
@@ -67,12 +69,14 @@ def read_rows(
         names: the array of the photos' names, `imgname` in the result.
 
     Raises:
-        FormatError: an array that is missing, damaged, of another shape or kind, or not finite; names it and the row.
+        FormatError: an array that is missing, damaged, of another shape or kind, not finite or beyond what anything
+            real has, or more rows than the file can mean; names the array and the row.
     """
     text = {names, *text}
     wanted: dict[str, Shapes] = {names: (), **required}
     wanted |= {name: shape for name, shape in optional.items() if name in source.array_names}
     count = source.archive.header(names).count
+    check_people(count, source.path.stat().st_size, str(source.path))
     for name, shapes in wanted.items():
         _check_shape(source, name, shapes, count)
     rows = Rows(source.path, {})
@@ -85,9 +89,12 @@ def read_rows(
         if array.dtype.kind not in "biuf":
             raise FormatError(f"{source.path}: '{name}' holds {array.dtype} instead of numbers")
         rows.arrays[name] = array if name in whole and array.dtype.kind in "iu" else array.astype(np.float64)
-        entries = np.flatnonzero(~np.isfinite(rows.arrays[name]))
-        if entries.size:
-            raise FormatError(f"{rows.where(int(entries[0]) * count // array.size)}: '{name}' is not finite")
+        wrong = ~(np.abs(rows.arrays[name]) <= (_LARGEST_ID if name in whole else LARGEST_PIXEL))  # NaN is not
+        if wrong.any():
+            index = int(np.flatnonzero(wrong)[0])
+            value = rows.arrays[name].reshape(-1)[index]
+            problem = f"holds {value:g}, which cannot be meant" if np.isfinite(value) else "is not finite"
+            raise FormatError(f"{rows.where(index * count // array.size)}: '{name}' {problem}")
     return rows
 
 

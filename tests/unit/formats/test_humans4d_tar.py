@@ -193,3 +193,11 @@ def test_a_path_that_leads_out_of_the_archive_is_refused(tmp_path):
 
     with pytest.raises(FormatError, match="photo '../x.jpg' must be a path inside the folder"):
         read(tmp_path / "w.tar")
+
+
+def test_a_person_who_is_there_a_million_times_is_refused(tmp_path):
+    person = {"center": [0, 0], "scale": 1.0}
+    save(tmp_path / "w.tar", {"b.data.pyd": dumps([person] * 200_000)})
+
+    with pytest.raises(FormatError, match=r"b\.data\.pyd: announces 200,000 people in .* bytes, which cannot be meant"):
+        read(tmp_path / "w.tar")

@@ -187,3 +187,12 @@ def test_a_wrong_file_is_refused_with_what_is_wrong(tmp_path, values, changes, m
 
     with pytest.raises(FormatError, match=rf"w\.pkl: {message}"):
         read(save(tmp_path / "w.pkl", changed), "3dpw")
+
+
+def test_a_frame_that_is_there_a_million_times_is_refused(tmp_path, values):
+    poses = np.zeros((100, 72))
+
+    path = save(tmp_path / "w.pkl", values | {"poses": [poses] * 100_000})
+
+    with pytest.raises(FormatError, match=r"w\.pkl: announces 10,000,000 people in .* bytes, which cannot be meant"):
+        read(path)

@@ -148,7 +148,9 @@ def test_points_of_a_detector_with_feet_come_back_in_its_order(tmp_path, path):
         ({"center": ...}, "of none of the known formats"),
         ({"pose": np.zeros((5, 66))}, r"'pose' has shape \(5, 66\), not \(5, 72\)"),
         ({"scale": np.array([1, 1, 0, 1, 1.0]), "bbox": ...}, r"row 2 \(b.jpg\): box .* has no area"),
-        ({"shape": np.full((5, 10), 1e30)}, r"row 0 .*: betas holds 1e\+30, which cannot be meant"),
+        ({"shape": np.full((5, 10), 1e30)}, r"row 0 .*: 'shape' holds 1e\+30, which cannot be meant"),
+        ({"shape": np.full((5, 10), 1e6)}, r"row 0 .*: betas holds 1e\+06, which cannot be meant"),
+        ({"openpose": np.full((5, 25, 3), 1e300)}, r"row 0 .*: 'openpose' holds 1e\+300, which cannot be meant"),
         ({"transl": np.full((5, 3), np.nan)}, r"row 0 .*'transl' is not finite"),
         ({"focal_length": np.zeros(5)}, r"row 0 .*focal_length is 0; it must be positive"),
         ({"image_size": np.full((5, 2), 10.5)}, r"row 0 .*image_size 10.5 x 10.5 must be whole pixels"),
@@ -161,3 +163,16 @@ def test_a_wrong_file_is_refused_with_what_is_wrong(path, changes, message):
 
     with pytest.raises(FormatError, match=rf"s\.npz: {message}"):
         read(path)
+
+
+def test_more_people_than_the_file_can_mean_are_refused_at_once(tmp_path):
+    count = 500_000
+    arrays = {
+        "imgname": np.full(count, "a"),
+        "center": np.ones((count, 2), np.uint8),
+        "scale": np.ones(count, np.uint8),
+    }
+    np.savez_compressed(tmp_path / "s.npz", **arrays, pose=np.zeros((count, 72), np.uint8))
+
+    with pytest.raises(FormatError, match=r"s\.npz: announces 500,000 people in .* bytes, which cannot be meant"):
+        read(tmp_path / "s.npz")

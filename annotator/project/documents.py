@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,10 +28,11 @@ import numpy as np
 from annotator.project.errors import EditError, ProjectError
 from annotator.project.fields import COMMENT, FROM, PERSON, PHOTO, checked
 from annotator.project.journal import Subject
-from annotator.project.predictions import Prediction, Run
+from annotator.project.predictions import Prediction, Run, packed
 from annotator.project.reader import Reader
 from annotator.project.state import Person
-from cliff_core.errors import GeometryError
+from cliff_core.errors import CliffError
+from cliff_core.formats.values import relative_name
 from cliff_core.records import Box, Camera, Keypoints, Provenance, SmplParams
 from cliff_core.skeletons import JOINT_SETS, SMPL24
 
@@ -121,7 +123,8 @@ def parse_document(text: bytes, where: str) -> Document:
         ProjectError: no such document, or a value that makes no sense; names it.
     """
     try:
-        content = json.loads(text.decode("utf-8"))
+        content = json.loads(text.decode("utf-8"), parse_constant=_refuse_number)
+        json.dumps(content, ensure_ascii=False).encode("utf-8")  # half a character cannot be written again
         if content["format"] != FORMAT or content["version"] > VERSION:
             raise ProjectError(f"{where}: not a photo's annotations, or of a newer version of the program")
         photo = content["photo"]
@@ -131,29 +134,37 @@ def parse_document(text: bytes, where: str) -> Document:
             "format": FORMAT,
             "version": VERSION,
             "photo": {
-                **{key: str(photo[key]) for key in ("uid", "name", "sha256")},
-                **{key: int(photo[key]) for key in ("size_bytes", "orientation")},
-                "size_px": [int(side) for side in photo["size_px"]],
+                "uid": _uid(photo["uid"]),
+                "sha256": str(photo["sha256"]),
+                "name": relative_name(str(photo["name"]), where),
+                "size_bytes": _whole(photo["size_bytes"], 0, 1 << 60),
+                "orientation": _whole(photo["orientation"], 1, 8),
+                "size_px": _size(photo["size_px"]),
                 "set": _checked_fields(PHOTO, photo["set"]),
             },
             "people": {
-                str(uid): {
+                _uid(uid): {
                     "set": _checked_fields(PERSON, block["set"]),
                     "from": {str(part): str(name) for part, name in block["from"].items()},
                 }
                 for uid, block in content["people"].items()
             },
-            "removed": sorted(str(uid) for uid in content["removed"]),
-            "comments": {str(uid): _checked_fields(COMMENT, own) for uid, own in content["comments"].items()},
+            "removed": sorted(_uid(uid) for uid in content["removed"]),
+            "comments": {_uid(uid): _checked_fields(COMMENT, own) for uid, own in content["comments"].items()},
             "predictions": content["predictions"],
         }
-        for block in normal["people"].values():
-            missing = set(block["from"].values()) - set(normal["predictions"])
-            if missing:
-                raise ProjectError(f"{where}: prediction {min(missing)} is named and not there")
+        parts = {}
         for name, block in normal["predictions"].items():
-            prediction_of_block(block, name)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, EditError, GeometryError) as error:
+            prediction, _ = prediction_of_block(block, name)
+            packed(prediction)  # finite numbers, a whole body
+            parts[name] = prediction.parts
+        for block in normal["people"].values():
+            for part, name in block["from"].items():
+                if part not in parts.get(name, ()):
+                    raise ProjectError(f"{where}: '{part}' is taken from prediction {name}, which does not have it")
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, CliffError) as error:
+        if isinstance(error, ProjectError) and not isinstance(error, EditError):
+            raise
         raise ProjectError(f"{where}: not the annotations of a photo ({type(error).__name__}: {error})") from error
     return Document(normal["photo"]["uid"], normal)
 
@@ -236,7 +247,10 @@ def prediction_of_block(block: Mapping[str, Any], name: str) -> tuple[Prediction
     said = block["run"]
     if said["uid"] != run_uid:
         raise ValueError(f"prediction {name} says that its run is {said['uid']}")
-    run = Run(0, run_uid, Provenance(said["kind"]), str(said["name"]), str(said["started"]), dict(said["settings"]))
+    kind = Provenance(said["kind"])
+    if kind is Provenance.HUMAN:
+        raise ValueError(f"prediction {name} says that it is a person's")
+    run = Run(0, _uid(run_uid), kind, str(said["name"]), str(said["started"]), dict(said["settings"]))
     box = keypoints = params = camera = cam_crop = None
     if "box" in block:
         *numbers, source = block["box"]
@@ -257,7 +271,31 @@ def prediction_of_block(block: Mapping[str, Any], name: str) -> tuple[Prediction
         camera = Camera(focal, (int(width), int(height)), (centre[0], centre[1]) if centre else None)
     if "cam_crop" in block:
         cam_crop = np.array(block["cam_crop"], dtype=np.float64).reshape(3)
-    return Prediction(box, keypoints, params, camera, cam_crop, dict(block.get("extra", {})), 0, run), int(number)
+    return Prediction(box, keypoints, params, camera, cam_crop, dict(block.get("extra", {})), 0, run), _whole(
+        int(number), 0, 1 << 60
+    )
+
+
+def _uid(value: Any) -> str:
+    """A name of ours, which is safe as the name of a file."""
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9a-zA-Z-]{1,80}", value):
+        raise ValueError(f"{value!r:.100} is no uid")
+    return value
+
+
+def _whole(value: Any, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise ValueError(f"{value!r:.100} is no whole number from {least} to {most}")
+    return value
+
+
+def _size(value: Any) -> list[int]:
+    width, height = value
+    return [_whole(width, 1, 1 << 31), _whole(height, 1, 1 << 31)]
+
+
+def _refuse_number(name: str) -> float:
+    raise ValueError(f"{name} is no number")
 
 
 def _checked_fields(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ is more than nothing: no model puts it back.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -63,7 +64,8 @@ def checked(kind: str, field: str, value: Any) -> Any:
         raise EditError(f"a {kind} has no field '{field}'")
     try:
         normal = check(rest, value)
-    except (TypeError, ValueError, KeyError, IndexError, OverflowError) as error:
+        json.dumps(normal, ensure_ascii=False).encode("utf-8")  # half a character cannot be stored
+    except (TypeError, ValueError, KeyError, IndexError, OverflowError, AttributeError) as error:
         raise EditError(f"{kind}: {value!r} is no value of '{field}' ({error})") from error
     return normal
 
@@ -207,7 +209,7 @@ def _pointer(rest: str, value: Any) -> int | None:
     part, _, joint_set = rest.partition("/")
     if part not in ("box", "body", "points") or (part == "points") != (joint_set in JOINT_SETS):
         raise KeyError(f"nothing to take '{rest}' from")
-    if value is not None and (isinstance(value, bool) or int(value) != value or value < 1):
+    if value is not None and (isinstance(value, bool) or int(value) != value or not 0 < value < 1 << 60):
         raise ValueError("the number of a prediction")
     return None if value is None else int(value)
 

@@ -120,7 +120,8 @@ def create_project(
         finally:
             database.close()
         sync_file(unfinished)
-        write_whole(folder / ".gitignore", _IGNORED_BY_GIT.encode())
+        if not (folder / ".gitignore").exists():
+            write_whole(folder / ".gitignore", _IGNORED_BY_GIT.encode())
         (folder / MIRROR_FOLDER).mkdir(exist_ok=True)
         unfinished.replace(path)
         write_whole(folder / DESCRIPTION, description.text)

@@ -117,7 +117,11 @@ def store_run(database: Database, run: Run) -> int:
     known = database.value("SELECT id FROM run WHERE uid = ?", [run.uid])
     if known is not None:
         return known
-    values = [run.uid, run.kind.value, run.name, run.started, json.dumps(dict(run.settings), sort_keys=True)]
+    try:
+        settings = json.dumps(dict(run.settings), sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise EditError(f"the settings of run {run.name} are no JSON ({error})") from error
+    values = [run.uid, run.kind.value, run.name, run.started, settings]
     sql = "INSERT INTO run (uid, kind, name, started, settings) VALUES (?, ?, ?, ?, ?)"
     return int(database.execute(sql, values).lastrowid or 0)
 

@@ -7,6 +7,7 @@ mirror and can be predicted or imported again. What is read becomes one bulk ste
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -164,7 +165,12 @@ def _fill(database: Database, folder: Path, who: str, progress: Progress) -> Reb
                 ],
             )
 
-    for _, document, text in read_mirror(folder / MIRROR_FOLDER, refused):
+    seen: set[str] = set()
+    for path, document, text in read_mirror(folder / MIRROR_FOLDER, refused):
+        if document.uid in seen:
+            refused.append(f"{path}: the same photo as in a file before it; merge that copy afterwards")
+            continue
+        seen.add(document.uid)
         portion.append((document, text))
         photos += 1
         people += len(document.content["people"])
@@ -183,13 +189,14 @@ def _fill(database: Database, folder: Path, who: str, progress: Progress) -> Reb
 def _write(database: Database, draft: Draft, document: Document) -> None:
     photo: Mapping[str, Any] = document.content["photo"]
     width, height = photo["size_px"]
+    name = _free_name(database, photo)
     cursor = database.execute(
         "INSERT INTO photo (uid, name, root_id, path, sha256, size_bytes, orientation, width, height) "
         "VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?)",
         [
             document.uid,
-            photo["name"],
-            photo["name"],
+            name,
+            name,
             photo["sha256"],
             photo["size_bytes"],
             photo["orientation"],
@@ -198,12 +205,12 @@ def _write(database: Database, draft: Draft, document: Document) -> None:
         ],
     )
     photo_id = int(cursor.lastrowid or 0)
-    for name, value in photo["set"].items():
-        draft.set(PHOTO, photo_id, name, value)
+    for field_name, value in photo["set"].items():
+        draft.set(PHOTO, photo_id, field_name, value)
     known: dict[str, int] = {}
     blocks = document.content["predictions"]
     for uid, block in sorted(document.content["people"].items(), key=lambda item: _rank(item[1])):
-        person_id = draft.add_person(photo_id, uid)
+        person_id = draft.add_person(photo_id, _free_uid(database, PERSON, uid))
         for name, value in block["set"].items():
             draft.set(PERSON, person_id, name, value)
         for part, name in block["from"].items():
@@ -212,14 +219,29 @@ def _write(database: Database, draft: Draft, document: Document) -> None:
     draft.flush()
     for uid in document.content["removed"]:
         # somebody was there and was taken away: both are in the journal, so that a merge knows it
-        person_id = draft.add_person(photo_id, uid)
+        person_id = draft.add_person(photo_id, _free_uid(database, PERSON, uid))
         draft.flush()
         draft.set(PERSON, person_id, "present", None)
         draft.flush()
     for uid, own in document.content["comments"].items():
-        comment_id = draft.add_comment(photo_id, uid)
+        comment_id = draft.add_comment(photo_id, _free_uid(database, COMMENT, uid))
         for name, value in own.items():
             draft.set(COMMENT, comment_id, name, value)
+
+
+def _free_uid(database: Database, kind: str, uid: str) -> str:
+    """The uid, or where somebody copied a file by hand and it is taken, a new one: their work counts all the same."""
+    taken = database.value(f"SELECT 1 FROM {kind} WHERE uid = ?", [uid]) is not None
+    return uuid.uuid4().hex if taken else uid
+
+
+def _free_name(database: Database, photo: Mapping[str, Any]) -> str:
+    """The photo's name, or with its uid where another photo has it."""
+    name = photo["name"]
+    if database.value("SELECT 1 FROM photo WHERE name = ? OR path = ?", [name, name]) is None:
+        return name
+    head, dot, suffix = name.rpartition(".")
+    return f"{head or suffix}-{photo['uid']}{dot if head else ''}{suffix if head else ''}"
 
 
 def _rank(block: Mapping[str, Any]) -> float:

@@ -19,7 +19,7 @@ One row per person. The keys of the published files, with the conventions of the
 
 The published files do not say how large a photo is, and assume a principal point in its middle. We add keys that their
 readers ignore and ours uses, so that nothing is lost on the way: `image_size`, `principal_point`, `bbox`, `gender` and
-`model` (see `own_values`).
+`model` (see `own_values`). Results of CLIFF's demo, which have other keys, are read as well: see `cliff_demo`.
 
 Pixel coordinates are written as they are in the program: origin at the top left corner of the top left pixel.
 """
@@ -32,6 +32,7 @@ from typing import Any
 
 from cliff_core.body import Body
 from cliff_core.errors import FormatError
+from cliff_core.formats import cliff_demo
 from cliff_core.formats.files import Annotations, Read, ReadReport, SourceFile, gather, relative_name
 from cliff_core.formats.own_values import (
     SHAPES,
@@ -65,8 +66,8 @@ _OURS = ("annot_id", "image_size", "principal_point", "bbox", "gender", "model")
 
 
 def recognises(source: SourceFile) -> bool:
-    """Whether the file is an npz archive with CLIFF-GT's keys."""
-    return source.array_names.issuperset(_REQUIRED)
+    """Whether the file is an npz archive with CLIFF-GT's keys, or with those of CLIFF's demo."""
+    return source.array_names.issuperset(_REQUIRED) or cliff_demo.recognises(source)
 
 
 def read(source: SourceFile) -> Annotations:
@@ -75,11 +76,14 @@ def read(source: SourceFile) -> Annotations:
 
 
 def people(source: SourceFile, report: ReadReport) -> Iterator[Read]:
-    """The people of a CLIFF-GT file one by one, as they are asked for.
+    """The people of a CLIFF-GT file one by one, as they are asked for; of the demo's results too (`cliff_demo`).
 
     Raises:
         FormatError: as `read_cliff_gt`.
     """
+    if "part" not in source.array_names and cliff_demo.recognises(source):
+        yield from cliff_demo.people(source, report)
+        return
     rows = read_rows(source, _REQUIRED, {name: SHAPES[name] for name in _OURS}, TEXT, WHOLE)
     for index in range(len(rows)):
         yield _person(rows.row(index), rows.where(index), source)

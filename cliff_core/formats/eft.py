@@ -42,12 +42,12 @@ from cliff_core.formats.files import (
     write_bytes,
 )
 from cliff_core.formats.json_pieces import pieces
-from cliff_core.formats.own_values import SHAPES, own_values, shapes_for, text_of, vector
+from cliff_core.formats.own_values import SHAPES, own_values, rotvec_of, shapes_for, text_of, vector
 from cliff_core.formats.placement import CroppedPeople
 from cliff_core.formats.spin_points import from_both, to_openpose, to_part
 from cliff_core.formats.subjects import SQUARE_MARGIN, Subject, subjects
 from cliff_core.geometry.camera import crop_camera
-from cliff_core.geometry.rotations import rotmat_to_rotvec, rotvec_to_rotmat
+from cliff_core.geometry.rotations import rotvec_to_rotmat
 from cliff_core.records import Estimate, PhotoPerson
 from cliff_core.skeletons import BODY25
 
@@ -55,7 +55,6 @@ _REQUIRED = ("imageName", "bbox_center", "bbox_scale", "parm_pose", "parm_shape"
 _OURS = tuple(name for name in SHAPES if name != "annot_id")
 _POINTS = 49
 _BODY18 = [index for index, name in enumerate(BODY25.names[:19]) if name != "mid_hip"]
-_ROTATION_ERROR = 0.05  # of R R^T from the identity, beyond which a matrix was never meant as a rotation
 
 
 def recognises(source: SourceFile) -> bool:
@@ -146,7 +145,7 @@ def _person(entry: dict[str, Any], where: str, cropped: CroppedPeople) -> Read:
         keypoints = from_both(table[:25], table[25:])
     body = None
     if text_of(entry.get("smpltype", "smpl"), f"{where}: smpltype").lower() == "smpl":
-        body = (_pose(entry["parm_pose"], where), entry["parm_shape"])
+        body = (rotvec_of(entry["parm_pose"], f"{where}: parm_pose"), entry["parm_shape"])
     else:
         cropped.count("body left out, as it is no body of SMPL")
     return cropped.person(
@@ -158,16 +157,6 @@ def _person(entry: dict[str, Any], where: str, cropped: CroppedPeople) -> Read:
         box_size=(side / SQUARE_MARGIN, side / SQUARE_MARGIN),
         cam_crop=_cam_crop(entry["parm_cam"], where),
     )
-
-
-def _pose(matrices: Any, where: str) -> np.ndarray:
-    """(72,) axis-angle from 24 rotation matrices; unreadable ones are named by joint."""
-    rotmat = vector(matrices, 216, f"{where}: parm_pose").reshape(24, 3, 3)
-    errors = np.abs(rotmat @ rotmat.transpose(0, 2, 1) - np.eye(3)).max(axis=(1, 2))
-    wrong = (errors > _ROTATION_ERROR) | (np.linalg.det(rotmat) < 0)
-    if wrong.any():
-        raise FormatError(f"{where}: parm_pose: the matrix of joint {int(np.argmax(wrong))} is no rotation")
-    return rotmat_to_rotvec(rotmat).reshape(72)
 
 
 def _cam_crop(values: Any, where: str) -> np.ndarray:

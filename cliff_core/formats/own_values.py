@@ -23,6 +23,7 @@ import numpy as np
 from cliff_core.errors import FormatError, GeometryError
 from cliff_core.formats.subjects import Subject
 from cliff_core.formats.values import LARGEST_PIXEL, quoted
+from cliff_core.geometry.rotations import rotmat_to_rotvec
 from cliff_core.records import Box, Camera, Provenance, SmplParams
 
 SHAPES: dict[str, tuple[int, ...]] = {
@@ -41,6 +42,7 @@ WHOLE = ("annot_id",)
 _GENDERS = {"n": "neutral", "m": "male", "f": "female"}
 _LARGEST = 1e4  # radians, standard deviations
 _FARTHEST_M = 1e6
+_ROTATION_ERROR = 0.05  # of R R^T from the identity: beyond rounding of any kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,24 @@ def params_of(pose, betas, transl, gender: str, where: str) -> SmplParams:
         transl=vector(transl, 3, f"{where}: translation", _FARTHEST_M),
         gender=gender,
     )
+
+
+def rotvec_of(matrices, what: str) -> np.ndarray:
+    """(72,) axis-angle of 24 rotation matrices.
+
+    Args:
+        matrices: (24, 3, 3), global orientation first.
+        what: for errors: file, person and key.
+
+    Raises:
+        FormatError: a matrix that was never meant as a rotation; names the joint.
+    """
+    rotmat = vector(matrices, 216, what).reshape(24, 3, 3)
+    errors = np.abs(rotmat @ rotmat.transpose(0, 2, 1) - np.eye(3)).max(axis=(1, 2))
+    wrong = ~(errors <= _ROTATION_ERROR) | (np.linalg.det(rotmat) < 0)
+    if wrong.any():
+        raise FormatError(f"{what}: the matrix of joint {int(np.argmax(wrong))} is no rotation")
+    return rotmat_to_rotvec(rotmat).reshape(72)
 
 
 def vector(values, count: int, what: str, largest: float = LARGEST_PIXEL, longer: bool = False) -> np.ndarray:

@@ -8,7 +8,8 @@
     focal_l       (N,)                           focal length, pixels
     pred_joints                                  not read
 
-The demo names photos by whatever path it was given; of absolute paths the base name is taken (with a note in the report).
+The demo names photos by whatever path it was given. Of absolute paths the base name is taken, with a note in the
+report.
 """
 
 from __future__ import annotations

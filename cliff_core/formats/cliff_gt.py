@@ -48,7 +48,6 @@ from cliff_core.formats.own_values import (
 from cliff_core.formats.rows import read_rows, write_rows
 from cliff_core.formats.spin_points import from_part, spin_joints, to_part
 from cliff_core.formats.subjects import Subject, subjects
-from cliff_core.geometry.crop import OFFICIAL_CROP, crop_frame
 from cliff_core.records import Estimate, PhotoPerson, SmplParams
 
 _REQUIRED: dict[str, tuple[int, ...]] = {
@@ -136,6 +135,8 @@ def write_cliff_gt(
 
 def _row(subject: Subject) -> dict[str, Any]:
     """One person's values by key."""
+    from cliff_core.geometry.crop import OFFICIAL_CROP, crop_frame  # brings OpenCV, which listing formats must not
+
     centre, height = crop_frame(subject.box.xyxy[None], OFFICIAL_CROP)
     return {
         **own_values(subject),
@@ -173,5 +174,7 @@ def _person(row: dict[str, Any], where: str, source: SourceFile) -> tuple[PhotoP
 
 def _box_of_crop(row: dict[str, Any], where: str):
     """The 4:3 box whose crop is the file's."""
+    from cliff_core.geometry.crop import OFFICIAL_CROP
+
     height = 200 * row["scale"] / OFFICIAL_CROP.rescale
     return box_around(row["center"], height * OFFICIAL_CROP.width_px / OFFICIAL_CROP.height_px, height, where)

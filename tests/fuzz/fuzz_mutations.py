@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from fuzz_archives import mutate_npz, mutate_tar
 from fuzz_pickles import hostile_pickle, mutate_pickle
-from fuzz_values import mutate_tree
+from fuzz_values import LARGEST, leaves, mutate_tree
 
 DEEP = 3000
 
@@ -102,7 +102,10 @@ def mutate_json(rng: random.Random, data: bytes) -> bytes:
     """A document with one to three wrong things in it."""
     document = json.loads(data)
     for _ in range(rng.choice([1, 1, 1, 2, 3])):
-        document = mutate_tree(rng, document)
+        changed = mutate_tree(rng, document)
+        if leaves(changed) >= 10 * LARGEST:
+            return _deep_text(rng)
+        document = changed
     try:
         text = json.dumps(document, ensure_ascii=rng.random() < 0.5, indent=rng.choice([None, None, 1]))
     except (ValueError, RecursionError):

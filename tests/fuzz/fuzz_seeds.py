@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from cliff_core.body import load_body
@@ -70,6 +71,18 @@ def make_seeds(folder: Path, photos: Path, seed: int, names: tuple[str, ...] = (
             written += 1
         assert written, f"{name} writes none of the seeds"
     return seeds
+
+
+def make_videos(folder: Path) -> list[bytes]:
+    """Two short videos, of the oldest and of a common container."""
+    videos = []
+    for name, codec in (("a.avi", "MJPG"), ("a.mp4", "mp4v")):
+        writer = cv2.VideoWriter(str(folder / name), cv2.VideoWriter_fourcc(*codec), 10, SIZE)
+        for number in range(10):
+            writer.write(np.full((SIZE[1], SIZE[0], 3), 20 * number, dtype=np.uint8))
+        writer.release()
+        videos.append((folder / name).read_bytes())
+    return videos
 
 
 def _content(path: Path) -> dict[str, bytes]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-LONGEST_LIST = 20_000
+LARGEST = 20_000  # values of a document, more or less
 _DTYPES = ("f2", "f4", ">f8", "i1", "u1", "i8", "?", "c16", "S3", "U5", "M8[s]", "V7", "U0")
 _NAMES = ("../../evil.jpg", "/etc/passwd", "C:\\a.jpg", "a\x01b", "", "x" * 2000, "..", "é" * 3, "a\\b.jpg")
 
@@ -38,7 +38,7 @@ def mutate_tree(rng: random.Random, root: Any) -> Any:
     elif choice == 6 and isinstance(node, list) and node:
         node.append(rng.choice(node))
     elif choice == 7 and isinstance(node, list) and node:
-        node[:] = (node * rng.choice([2, 10, 1000]))[: LONGEST_LIST // (1 + str(node[0]).count(","))]
+        node[:] = (node * rng.choice([2, 10, 1000]))[: max(1, LARGEST // leaves(node[0]))]
     elif choice == 8:
         holder[key] = [node] if rng.random() < 0.5 else {"value": node}
     elif choice == 9 and isinstance(holder, dict):
@@ -56,6 +56,18 @@ def mutate_tree(rng: random.Random, root: Any) -> Any:
     else:
         holder[key] = rng.choice(NASTY)
     return whole[0]
+
+
+def leaves(value: Any, most: int = 10 * LARGEST) -> int:
+    """How many values a document has when it is written out, counted up to `most`: parts may be there many times."""
+    stack, count = [value], 0
+    while stack and count < most:
+        node = stack.pop()
+        count += 1
+        if isinstance(node, list | dict):
+            inner = list(node.values()) if isinstance(node, dict) else node
+            stack.extend(inner[: most - count])
+    return count
 
 
 def mutate_array(rng: random.Random, array: np.ndarray) -> np.ndarray:

@@ -22,20 +22,24 @@ import threading
 import time
 import traceback
 import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
-from fuzz_mutations import monsters, mutate
-from fuzz_seeds import Seed, choose, make_photos, make_seeds
+from fuzz_mutations import monsters, mutate, mutate_bytes
+from fuzz_seeds import Seed, choose, make_photos, make_seeds, make_videos
 
 from cliff_core.body import load_body
 from cliff_core.errors import CliffError
 from cliff_core.formats import FORMATS, Annotations, read, write
 from cliff_core.formats.values import relative_name
+from cliff_core.video import extract_frames
 
+VIDEO = "video"  # no format, but what people bring
 HANG_SECONDS = 60
 MEMORY_BYTES = 1 << 30  # beyond what the program needs itself
 LONGEST_LINE = 1500
@@ -52,10 +56,16 @@ class Watch:
     def __init__(self, allowed: Path):
         self.events: list[str] = []
         self._allowed = str(allowed.resolve())
+        self._writable: str | None = None
         self._armed = False
         self._since = math.inf
         sys.addaudithook(self._hear)
         threading.Thread(target=self._end_hangs, daemon=True).start()
+
+    def writing_to(self, folder: Path | None) -> Watch:
+        """The same watch, which lets files be written below a folder."""
+        self._writable = None if folder is None else str(folder.resolve())
+        return self
 
     def __enter__(self):
         self.events.clear()
@@ -77,6 +87,10 @@ class Watch:
     def _hear(self, event: str, arguments: tuple) -> None:
         if not self._armed:
             return
+        if event in ("os.rename", "os.remove"):
+            paths = [path for path in arguments if isinstance(path, str | bytes)]
+            if paths and all(self._may_open(path, "w", 0) for path in paths):
+                return
         if event.startswith(_FORBIDDEN):
             self.events.append(f"{event} {str(arguments)[:200]}")
         elif event == "open" and not self._may_open(*arguments[:3]):
@@ -85,9 +99,11 @@ class Watch:
     def _may_open(self, path, mode, flags) -> bool:
         if not isinstance(path, str | bytes):
             return True  # a file that is open already
-        name = path if isinstance(path, str) else path.decode(errors="replace")
+        name = os.path.abspath(path if isinstance(path, str) else path.decode(errors="replace"))  # noqa: PTH100
         writes = any(letter in (mode or "") for letter in "wax+") or (isinstance(flags, int) and flags & 3)
-        return not writes and (name.startswith(self._allowed) or name.endswith((".py", ".pyc", ".so", ".pyd", ".dll")))
+        if writes:
+            return self._writable is not None and name.startswith(self._writable)
+        return name.startswith(self._allowed) or name.endswith((".py", ".pyc", ".so", ".pyd", ".dll"))
 
 
 class Fuzzer:
@@ -97,7 +113,7 @@ class Fuzzer:
         self.folder, self.seed = folder, seed
         self.photos = folder / "photos"
         self.findings: list[dict] = []
-        self.counts: dict[str, dict[str, int]] = {name: {"error": 0, "read": 0} for name in FORMATS}
+        self.counts: dict[str, dict[str, int]] = {name: {"error": 0, "read": 0} for name in (*FORMATS, VIDEO)}
         self.slowest = (0.0, "")
         self._body = load_body()
         self._watch = Watch(folder)
@@ -106,44 +122,57 @@ class Fuzzer:
 
     def run(self, names: list[str], count: int, only: int | None) -> None:
         """`count` damaged files of each format, or one."""
-        by_name: dict[str, list[Seed]] = {name: [] for name in names}
-        for seed in make_seeds(self.folder / "seeds", self.photos, self.seed, tuple(names)):
+        by_name: dict[str, list[Seed]] = {name: [] for name in names if name != VIDEO}
+        for seed in make_seeds(self.folder / "seeds", self.photos, self.seed, tuple(by_name)):
             by_name[seed.format].append(seed)
+        by_name[VIDEO] = [Seed(VIDEO, {"": content}) for content in make_videos(self.folder / "seeds")]
+        self._list = by_name["coco"][0].files[""] if by_name.get("coco") else b"{}"
         for name in names:
             for valid in by_name[name]:
-                self._read(name, -1, valid.files, name)  # loads what readers load on demand, and must give people
+                self._case(name, -1, valid.files, self._action(name, name))  # loads what is loaded on demand
             for number in [only] if only is not None else range(count):
                 self._one(name, number, by_name)
         if only is None and self.seed == 0:
             for title, content in monsters().items():
                 for name in names:
-                    self._read(name, title, {"": content}, name)
-                self._read("any", title, {"": content}, None)
+                    self._case(name, title, {"": content}, self._action(name, name))
+                self._case("any", title, {"": content}, self._action("any", None))
 
     def _one(self, name: str, number: int, by_name: dict[str, list[Seed]]) -> None:
         rng = random.Random(zlib.crc32(f"{self.seed}/{name}/{number}".encode()))
         files = dict(choose(rng, by_name[name]).files)
         target = rng.choice(sorted(files))
-        files[target] = mutate(rng, files[target])
-        for _ in range(rng.choice([0, 0, 0, 1, 2])):
-            files[target] = mutate(rng, files[target])
-        self._read(name, number, files, name if rng.random() < 0.6 else None, valid_too=rng.random() < 0.1)
+        damage = mutate_bytes if name == VIDEO else mutate
+        for _ in range(rng.choice([1, 1, 1, 2, 3])):
+            files[target] = damage(rng, files[target])
+        photos = self.photos
+        if rng.random() < 0.1:  # the photos come as a list, which may be damaged too
+            photos = self.folder / "list.json"
+            photos.write_bytes(self._list if rng.random() < 0.5 else mutate(rng, self._list))
+        action = self._action(name, name if rng.random() < 0.6 else None, photos)
+        self._case(name, number, files, action, valid_too=rng.random() < 0.1)
 
-    def _read(self, name: str, number, files: dict[str, bytes], asked: str | None, valid_too: bool = False) -> None:
+    def _action(self, name: str, asked: str | None, photos: Path | None = None) -> Callable[[Path], Any]:
+        """What is done with a file: it is read, or its frames are taken out."""
+        if name == VIDEO:
+            return lambda path: extract_frames(path, self.folder / "frames", 5)
+        return lambda path: read(path, asked, photos=photos or self.photos, body=self._body)
+
+    def _case(self, name: str, number, files: dict[str, bytes], action, valid_too: bool = False) -> None:
         path = self.folder / "case"
         _remove(path)
+        _remove(self.folder / "frames")
         for relative, content in files.items():
             place = path / relative if relative else path
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(content)
         (self.folder / "current").write_text(f"{name}:{number}")
-        started, problem, outcome = time.perf_counter(), "", "error"
-        annotations = None
+        started, problem, outcome, result = time.perf_counter(), "", "error", None
         try:
-            with self._watch:
-                annotations = read(path, asked, photos=self.photos, body=self._body)
+            with self._watch.writing_to(self.folder / "frames" if name == VIDEO else None):
+                result = action(path)
             outcome = "read"
-            problem = wrong_with(annotations)
+            problem = "" if name == VIDEO else wrong_with(result)
         except CliffError as error:
             problem = self._wrong_with_message(str(error), path)
         except BaseException:
@@ -154,8 +183,8 @@ class Fuzzer:
             problem = f"a valid seed is refused: {problem or 'by a typed error'}"
         elapsed = time.perf_counter() - started
         self.slowest = max(self.slowest, (round(elapsed, 2), f"{name}:{number}"))
-        if valid_too and annotations and annotations.people and not problem:
-            problem = self._written_again(annotations)
+        if valid_too and isinstance(result, Annotations) and result.people and not problem:
+            problem = self._written_again(result)
         if number != -1 and name in self.counts:
             self.counts[name][outcome] += 1
         if problem:
@@ -252,7 +281,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--count", type=int, default=100)
-    parser.add_argument("--formats", nargs="*", default=list(FORMATS))
+    parser.add_argument("--formats", nargs="*", default=[*FORMATS, VIDEO])
     parser.add_argument("--only", help="FORMAT:NUMBER, as a finding names it")
     arguments = parser.parse_args()
     names, only = arguments.formats, None

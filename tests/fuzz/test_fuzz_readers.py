@@ -46,7 +46,7 @@ def results(tmp_path_factory) -> dict:
     return fuzz(tmp_path_factory.mktemp("fuzz") / "run", seed=0, count=QUICK)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", [*FORMATS, "video"])
 def test_no_damaged_file_hurts(results, name):
     findings = [each for each in results["findings"] if each["format"] in (name, "any")]
 
@@ -54,7 +54,7 @@ def test_no_damaged_file_hurts(results, name):
     assert sum(results["counts"][name].values()) >= QUICK
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", [*FORMATS, "video"])
 def test_the_damage_is_neither_too_little_nor_too_much(results, name):
     """Some files are refused and some are read: both ways through a reader are tried."""
     assert min(results["counts"][name].values()) > 0
@@ -71,7 +71,7 @@ def test_no_damaged_file_takes_much_memory(results):
 def test_a_hundred_thousand_damaged_files_do_not_hurt(tmp_path):
     count, findings = 0, []
     for seed in range(1, 1 + math.ceil(MANY / AT_ONCE)):
-        result = fuzz(tmp_path / str(seed), seed, math.ceil(AT_ONCE / len(FORMATS)))
+        result = fuzz(tmp_path / str(seed), seed, math.ceil(AT_ONCE / (len(FORMATS) + 1)))
         count += sum(sum(each.values()) for each in result["counts"].values())
         findings += [{**each, "number": f"{each['number']}, seed {seed}"} for each in result["findings"]]
 

@@ -13,7 +13,7 @@ from cliff_core.body import Body, load_body
 from cliff_core.detection.keypoints import KeypointDetector
 from cliff_core.evaluation.frames import RenderedPerson
 from cliff_core.evaluation.points_only import PointsOnly, sample_points_only
-from cliff_core.evaluation.prior import predict_frame, predict_points_only, takes_joints
+from cliff_core.evaluation.prior import predict_frame, predict_points_only
 from cliff_core.evaluation.rendered import RenderedBenchmark
 from cliff_core.evaluation.scores import CONVENTIONS, body_scores, oks_scores, point_scores, truth_scores
 from cliff_core.evaluation.summaries import Summary, frame_groups, off_axis_deg, summarise
@@ -135,8 +135,7 @@ def _scores(body: Body, true_bodies: Mapping[str, Body], estimates, people) -> d
 
 def _points_only(predictor: Predictor, people: PointsOnly, progress: Progress) -> PriorTable:
     model = predictor.model
-    joint_sets = {"COCO-17": "coco17"} if getattr(model, "takes_keypoints", False) else {}
-    joint_sets |= {"SMPL-24": "smpl24"} if takes_joints(model) else {}
+    joint_sets = {"COCO-17": "coco17", "SMPL-24": "smpl24"} if getattr(model, "takes_keypoints", False) else {}
     given = [
         (f"true {name}, {'in the frame' if inside else 'those outside too'}", joint_set, inside)
         for name, joint_set in joint_sets.items()

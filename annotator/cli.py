@@ -79,11 +79,13 @@ def predict(
 @app.command()
 def pretrain(
     out: Annotated[Path, typer.Option(help="Run folder; a stopped run in it is continued.")] = Path("runs/pretrain"),
-    people: Annotated[int | None, typer.Option(min=1, help="Rendered people to train on.")] = None,
+    people: Annotated[int | None, typer.Option(min=1, help="Rendered people to learn seeing from.")] = None,
+    fresh_people: Annotated[int | None, typer.Option(min=1, help="More of them, to learn using points from.")] = None,
     heldout_people: Annotated[int | None, typer.Option(min=1, help="Rendered people to measure on.")] = None,
     points_steps: Annotated[int | None, typer.Option(min=1, help="Steps on 2D points alone.")] = None,
-    image_steps: Annotated[int | None, typer.Option(min=1, help="Steps on the image alone.")] = None,
-    both_steps: Annotated[int | None, typer.Option(min=1, help="Steps on both.")] = None,
+    image_steps: Annotated[int | None, typer.Option(min=1, help="Steps on the image, the trunk as published.")] = None,
+    trunk_steps: Annotated[int | None, typer.Option(min=1, help="Steps on the image, with the trunk.")] = None,
+    both_steps: Annotated[int | None, typer.Option(min=1, help="Steps on image and points.")] = None,
     batch: Annotated[int | None, typer.Option(min=2, help="People per step.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Rendering processes.")] = None,
     poses: Annotated[Path | None, typer.Option(help="npz of SMPL poses instead of the bundled ones.")] = None,
@@ -91,14 +93,16 @@ def pretrain(
     seed: Seed = 0,
     as_json: AsJson = False,
 ):
-    """Train the open CLIFF on rendered people: step 1 of the loop. Takes an hour or two."""
+    """Train the open CLIFF on rendered people: step 1 of the loop. Takes a night on two cores."""
     from cliff_core.training.pretrain import PretrainSettings, run
 
     given: dict[str, Any] = {
         "people": people,
+        "fresh_people": fresh_people,
         "heldout_people": heldout_people,
         "points_steps": points_steps,
         "image_steps": image_steps,
+        "trunk_steps": trunk_steps,
         "both_steps": both_steps,
         "batch": batch,
         "workers": workers,
@@ -109,6 +113,43 @@ def pretrain(
     with console_progress() as progress:
         checkpoint = run(settings, progress)
     show(Written(checkpoint), as_json)
+
+
+@app.command()
+def ablate(
+    out: Annotated[Path, typer.Option(help="Run folder; a stopped run in it is continued.")] = Path("runs/ablate"),
+    people: Annotated[int | None, typer.Option(min=1, help="Rendered people to train on.")] = None,
+    heldout_people: Annotated[int | None, typer.Option(min=1, help="Rendered people to measure on.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps of each training.")] = None,
+    batch: Annotated[int | None, typer.Option(min=2, help="People per step.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Every variant is trained with seeds 0, 1, ...")] = 3,
+    points_only: Annotated[
+        float | None, typer.Option(min=0, max=0.99, help="Share of people without 3D labels.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Rendering processes.")] = None,
+    poses: Annotated[Path | None, typer.Option(help="npz of SMPL poses instead of the bundled ones.")] = None,
+    backgrounds: Annotated[Path | None, typer.Option(help="Folder of photos without people.")] = None,
+    as_json: AsJson = False,
+):
+    """Show what CLIFF's two ideas are worth: trained with and without them, measured by distance from the centre."""
+    from annotator.ablate import run_ablation
+    from cliff_core.training.ablation import AblationSettings
+
+    given: dict[str, Any] = {
+        "people": people,
+        "heldout_people": heldout_people,
+        "steps": steps,
+        "batch": batch,
+        "points_only_share": points_only,
+        "workers": workers,
+        "poses": poses,
+        "backgrounds": backgrounds,
+    }
+    chosen = {name: value for name, value in given.items() if value is not None}
+    settings = AblationSettings(out, seeds=tuple(range(seeds)), **chosen)
+    with console_progress() as progress:
+        report = run_ablation(settings, progress)
+    show(report, as_json)
 
 
 @app.command()

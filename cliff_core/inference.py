@@ -14,7 +14,7 @@ from cliff_core.geometry.crop import bbox_info, crop_frame, crop_image, normalis
 from cliff_core.geometry.crop_units import to_crop_units
 from cliff_core.geometry.rotations import rotmat_to_rotvec
 from cliff_core.records import Box, Camera, Estimate, Keypoints, SmplParams
-from cliff_core.skeletons import JOINT_SETS, shared_points
+from cliff_core.skeletons import COCO23, SMPL24, shared_points
 
 _BATCH = 32
 
@@ -29,7 +29,7 @@ class Crops:
         keypoints: N 2D observations, or `None` where there are none.
         centre_px: (N, 2) and box_height_px: (N,) crop frames.
         bbox_info: (N, 3) float32.
-        points: (N, K, 3) float32 x, y in crop units and confidence, in `JOINT_SET`; 0 where missing.
+        points: (N, 47, 3) float32 x, y in crop units and confidence, in the order of `PosedBatch.points`; 0 = missing.
         features: (N, F) float32 trunk features.
     """
 
@@ -63,17 +63,20 @@ class Crops:
         return replace(self, keypoints=tuple(keypoints), points=points)
 
 
-JOINT_SET = "coco23"
-"""The points that networks take and fine-tuning supervises; others are mapped to it by name (`shared_points`)."""
-
-
 def crop_points(keypoints: Sequence[Keypoints | None], centre_px, box_height_px) -> torch.Tensor:
-    """(N, K, 3) float32 x, y in crop units and confidence in `JOINT_SET`; zeros where a point is missing."""
-    count = len(JOINT_SETS[JOINT_SET])
+    """(N, 47, 3) float32 x, y in crop units and confidence, as `PosedBatch.points` orders them; 0 where missing.
+
+    SMPL's joints are points of their own; those of other sets are mapped to "coco23" by name (`shared_points`).
+    """
+    count = len(COCO23) + len(SMPL24)
     pixels, confidence = np.zeros((len(keypoints), count, 2)), np.zeros((len(keypoints), count, 1))
     for row, person in enumerate(keypoints):
         if person is not None:
-            theirs, ours = shared_points(person.joint_set, JOINT_SET)
+            if person.joint_set == SMPL24.name:
+                theirs = np.arange(len(SMPL24))
+                ours = len(COCO23) + theirs
+            else:
+                theirs, ours = shared_points(person.joint_set, COCO23.name)
             pixels[row, ours] = person.points_px[theirs]
             confidence[row, ours, 0] = (person.confidence * (person.visibility > 0))[theirs]
     marked = confidence > 0

@@ -35,6 +35,10 @@ class PosedBatch:
     joints: torch.Tensor
     keypoints: dict[str, torch.Tensor]
 
+    def points(self) -> torch.Tensor:
+        """(B, 47, 3) all that networks take and supervise: the keypoints of "coco23", then SMPL's joints."""
+        return torch.cat([self.keypoints["coco23"], self.joints], 1)
+
 
 class ForwardKinematics(nn.Module):
     """Rest joints and relative rotations to joints and global rotations, one tree level at a time."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-
 import numpy as np
 import torch
 
@@ -12,11 +9,9 @@ from cliff_core.detection.keypoints import KeypointDetector
 from cliff_core.evaluation.frames import RenderedFrame
 from cliff_core.evaluation.points_only import POINT_ROWS, PointsOnly
 from cliff_core.geometry.camera import full_frame_translation
-from cliff_core.geometry.crop_units import to_crop_units
 from cliff_core.geometry.rotations import rotmat_to_rotvec
 from cliff_core.inference import Predictor
 from cliff_core.records import Estimate, Keypoints, SmplParams
-from cliff_core.skeletons import COCO23
 
 IMAGE = "image alone"
 DETECTED = "image and detected points"
@@ -24,11 +19,6 @@ COCO = "image and true COCO-17 in the frame"
 SMPL = "image and true SMPL-24 in the frame"
 
 _BATCH = 256
-
-
-def takes_joints(model: torch.nn.Module) -> bool:
-    """Whether a model takes SMPL's 24 joints as points, after COCO-23."""
-    return bool(getattr(model, "takes_joints", False))
 
 
 def predict_frame(
@@ -53,10 +43,7 @@ def predict_frame(
         bodies[DETECTED] = predictor.estimates(crops.with_keypoints(detector.detect(frame.rgb, frame.boxes)))
     true = [_coco17(each.points) for each in frame.people]
     bodies[COCO] = predictor.estimates(crops.with_keypoints(true))
-    if takes_joints(model):
-        joints = [each.joints for each in frame.people]
-        points = _joint_points(joints, crops.centre_px, crops.box_height_px)
-        bodies[SMPL] = predictor.estimates(replace(crops, points=points))
+    bodies[SMPL] = predictor.estimates(crops.with_keypoints([each.joints for each in frame.people]))
     return bodies
 
 
@@ -69,12 +56,10 @@ def predict_points_only(
     Args:
         model: an open CLIFF.
         people: the benchmark.
-        joint_set: which of their points are given: "coco17", or "smpl24" to models that take joints.
+        joint_set: which of their points are given: "coco17" or "smpl24".
         inside_only: only points within the photo, as somebody could mark them.
     """
     points = torch.from_numpy(people.crop_points(joint_set, inside_only))
-    if not takes_joints(model):
-        points = points[:, : len(COCO23)]
     info = torch.from_numpy(people.bbox_info.astype(np.float32))
     rotmats, betas, cameras = [], [], []
     for start in range(0, len(people), _BATCH):
@@ -98,13 +83,3 @@ def _coco17(points: Keypoints) -> Keypoints:
     return Keypoints(
         "coco17", points.points_px[kept], points.visibility[kept], points.confidence[kept], points.source[kept]
     )
-
-
-def _joint_points(joints: Sequence[Keypoints], centre_px, box_height_px) -> torch.Tensor:
-    """(N, 47, 3) float32 as models take them: x, y in crop units and confidence; only SMPL's joints are there."""
-    known = np.stack([each.visibility > 0 for each in joints])[..., None]
-    pixels = np.where(known, np.stack([each.points_px for each in joints]), 0)
-    units = np.where(known, to_crop_units(pixels, centre_px, box_height_px), 0)
-    points = np.zeros((len(joints), POINT_ROWS["smpl24"].stop, 3), np.float32)
-    points[:, POINT_ROWS["smpl24"]] = np.concatenate([units, known], -1)
-    return torch.from_numpy(points)

@@ -20,9 +20,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cliff_core.errors import CheckpointError
+from cliff_core.models.depthwise import Depthwise
 
 INPUT_SIZE_PX = 256
 FEATURE_SIZE = 3 * 288 * 4 + 195 + 117
+EARLY_SHAPE = (88, 16, 16)
+"""Of the map between the early layers, which see what every picture is made of, and the late ones, which see people."""
 
 # One row per inverted residual block: channels in, expanded, out, kernel, stride. A block that keeps its shape adds
 # its input (MobileNetV2, Sandler et al. 2018).
@@ -37,11 +40,12 @@ _ENCODER = (
     (64, 384, 88, 5, 1),
     (88, 528, 88, 5, 1),
     (88, 528, 88, 5, 1),
-    (88, 528, 144, 5, 2),  # 16 -> 8 px
+    (88, 528, 144, 5, 2),  # 16 -> 8 px, the first of the late layers
     (144, 864, 144, 5, 1),
     (144, 864, 144, 5, 1),
     (144, 864, 144, 5, 1),
 )
+_EARLY_BLOCKS = 10
 _EXPANDED = 864
 _WIDTH = 288
 _BLOCKS_AT_4 = 4
@@ -81,17 +85,13 @@ def _relu6(x: Tensor) -> Tensor:
     return functional.relu6(x, inplace=True)
 
 
-def _depthwise(channels: int, kernel: int, stride: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(channels, channels, kernel, stride, kernel // 2, groups=channels)
-
-
 class _InvertedResidual(nn.Module):
     """Expand, look around per channel, project; the projection has no activation."""
 
     def __init__(self, channels_in: int, expanded: int, channels_out: int, kernel: int, stride: int):
         super().__init__()
         self.expand = nn.Conv2d(channels_in, expanded, 1)
-        self.depthwise = _depthwise(expanded, kernel, stride)
+        self.depthwise = Depthwise(expanded, kernel, stride)
         self.project = nn.Conv2d(expanded, channels_out, 1)
         self.keeps_shape = stride == 1 and channels_in == channels_out
 
@@ -108,7 +108,7 @@ class _Residual(nn.Module):
         super().__init__()
         self.halve = halve
         # TensorFlow pads an even map on the right and bottom only when it strides; done by hand in `forward`.
-        self.depthwise = nn.Conv2d(channels, channels, 3, 2, groups=channels) if halve else _depthwise(channels, 3)
+        self.depthwise = Depthwise(channels, 3, 2, padding=0) if halve else Depthwise(channels, 3)
         self.pointwise = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -126,12 +126,12 @@ class BlazePoseTrunk(nn.Module):
     def __init__(self):
         super().__init__()
         self.stem = nn.Conv2d(3, 24, 3, 2, 1)
-        self.stem_depthwise = _depthwise(24, 3)
+        self.stem_depthwise = Depthwise(24, 3)
         self.stem_project = nn.Conv2d(24, 16, 1)
         self.encoder = nn.Sequential(*(_InvertedResidual(*row) for row in _ENCODER))
         self.expand8 = nn.Conv2d(_ENCODER[-1][2], _EXPANDED, 1)
         self.depthwise8 = nn.Sequential(
-            _depthwise(_EXPANDED, 3), nn.ReLU6(inplace=True), _depthwise(_EXPANDED, 3), nn.ReLU6(inplace=True)
+            Depthwise(_EXPANDED, 3), nn.ReLU6(inplace=True), Depthwise(_EXPANDED, 3), nn.ReLU6(inplace=True)
         )
         self.reduce8 = nn.Conv2d(_EXPANDED, _WIDTH, 1)
         self.stage4 = nn.Sequential(_Residual(_WIDTH, halve=True), *(_Residual(_WIDTH) for _ in range(_BLOCKS_AT_4)))
@@ -140,15 +140,29 @@ class BlazePoseTrunk(nn.Module):
         self.landmark_head = nn.Conv2d(_WIDTH, _LANDMARK_VALUES, 2)
         self.to(memory_format=torch.channels_last)  # pointwise layers dominate: up to twice as fast on a CPU
 
+    def late_layers(self) -> list[nn.Module]:
+        """The layers that `late` goes through."""
+        blocks = list(self.encoder[_EARLY_BLOCKS:])
+        heads = [self.world_head, self.landmark_head]
+        return [*blocks, self.expand8, self.depthwise8, self.reduce8, self.stage4, self.stage2, *heads]
+
     def forward(self, images: Tensor) -> TrunkOutput:
         """See people.
 
         Args:
             images: (B, 3, 256, 256) RGB, 0..1.
         """
+        return self.late(self.early(images))
+
+    def early(self, images: Tensor) -> Tensor:
+        """(B, 3, 256, 256) to maps (B, *EARLY_SHAPE), which training keeps while it tunes the late layers."""
         x = _relu6(self.stem(images.contiguous(memory_format=torch.channels_last)))
         x = self.stem_project(_relu6(self.stem_depthwise(x)))
-        x = self.encoder(x)
+        return self.encoder[:_EARLY_BLOCKS](x)
+
+    def late(self, maps: Tensor) -> TrunkOutput:
+        """From the maps of `early` on."""
+        x = self.encoder[_EARLY_BLOCKS:](maps)
         x = self.depthwise8(_relu6(self.expand8(x)))
         map8 = _relu6(self.reduce8(x))
         map4 = self.stage4(map8)

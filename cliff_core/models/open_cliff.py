@@ -5,6 +5,10 @@ frame (`bbox_info`) and refines pose, shape and crop camera from a mean in a few
 for people with 2D points, a detector's guesses or a person's corrections, any subset of them. It starts from the first
 one's body and sees in each iteration how far the body projects from the points, under the full-frame perspective
 camera, so that a point pulls on the limb it belongs to. Without points the model is plain CLIFF.
+
+Both speak of the same body, but not of the same frame: CLIFF regresses the orientation in the full camera frame, as
+the paper has it; the follower regresses it relative to the ray through the crop's centre, in which a person who walks
+through the photo keeps the orientation that his points show.
 """
 
 from __future__ import annotations
@@ -18,17 +22,18 @@ from torch import nn
 from cliff_core.body import load_body
 from cliff_core.body.torch_body import TorchBody
 from cliff_core.errors import CheckpointError
-from cliff_core.geometry.crop import CropSpec
+from cliff_core.geometry.crop import OFFSET_GAIN, CropSpec
 from cliff_core.geometry.crop_units import project_to_crop
 from cliff_core.geometry.rotations_torch import rot6d_to_rotmat
 from cliff_core.models.blazepose import FEATURE_SIZE, BlazePoseTrunk, state_dict_from_onnx
 from cliff_core.resources import resource_path
-from cliff_core.skeletons import JOINT_SETS
+from cliff_core.skeletons import COCO23, SMPL24
 
 OPEN_CROP = CropSpec(256, 256, 1.2, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), True)
 FORMAT = "open-cliff"
-_VERSION = 1
+_VERSION = 2
 _STATE = 144 + 10 + 3
+POINTS = len(COCO23) + len(SMPL24)
 _FEATURE_LIMIT = 6.0  # standard deviations
 _MEAN_SCALE = 0.9
 _POINT_LIMIT = 3.0  # a point further than this many half crops outside tells no more than that it is outside
@@ -40,19 +45,18 @@ class OpenCliffConfig:
     """Sizes of the regressors; part of every checkpoint.
 
     Attributes:
-        joint_set: the keypoints it takes.
         image_width, points_width: hidden units of the two regressors.
         blocks: residual blocks per iteration.
-        iterations: refinements of each regressor.
-        dropout: share of hidden units dropped in training.
+        image_iterations, points_iterations: refinements of the two regressors.
+        dropout: share of the first regressor's hidden units dropped in training.
         image_dropout: share of image features dropped in training.
     """
 
-    joint_set: str = "coco23"
     image_width: int = 512
     points_width: int = 1024
     blocks: int = 2
-    iterations: int = 3
+    image_iterations: int = 3
+    points_iterations: int = 6
     dropout: float = 0.1
     image_dropout: float = 0.3
 
@@ -79,6 +83,11 @@ class BodyState:
             self.pose_6d + change[:, :144], self.betas + change[:, 144:154], self.cam_crop + change[:, 154:]
         )
 
+    def turned(self, rotmat: torch.Tensor) -> BodyState:
+        """The state with its orientation turned by (B, 3, 3) rotations; columns of 6D turn as such."""
+        orientation = (rotmat @ self.pose_6d[:, :6].unflatten(1, (3, 2))).flatten(1)
+        return BodyState(torch.cat([orientation, self.pose_6d[:, 6:]], 1), self.betas, self.cam_crop)
+
 
 @dataclass(frozen=True, slots=True)
 class Regressed:
@@ -87,16 +96,19 @@ class Regressed:
     Attributes:
         state: as regressed.
         rotmat: (B, 24, 3, 3), joint 0 in the full camera frame.
-        joints: (B, 24, 3) metres, without translation.
-        keypoints: (B, K, 3) metres, without translation.
-        projected: (B, K, 2) keypoints in crop units (`geometry.crop_units`).
+        points: (B, 47, 3) metres, without translation (`PosedBatch.points`).
+        projected: (B, 47, 2) points in crop units (`geometry.crop_units`).
     """
 
     state: BodyState
     rotmat: torch.Tensor
-    joints: torch.Tensor
-    keypoints: torch.Tensor
+    points: torch.Tensor
     projected: torch.Tensor
+
+    @property
+    def joints(self) -> torch.Tensor:
+        """(B, 24, 3) SMPL's joints."""
+        return self.points[:, -24:]
 
     @property
     def betas(self) -> torch.Tensor:
@@ -116,6 +128,18 @@ def published_trunk() -> BlazePoseTrunk:
     return trunk.eval()
 
 
+def turn_to_ray(bbox_info: torch.Tensor) -> torch.Tensor:
+    """(B, 3, 3) the shortest rotations from the camera's axis to the rays through the centres of crops.
+
+    Seen from a camera turned by it, a crop lies in the middle of the photo.
+    """
+    x, y = (bbox_info[:, :2].float() / OFFSET_GAIN).unbind(1)
+    length = (1 + x**2 + y**2).sqrt()
+    x, y, z = x / length, y / length, 1 / length
+    rows = [1 - x * x / (1 + z), -x * y / (1 + z), x, -x * y / (1 + z), 1 - y * y / (1 + z), y, -x, -y, z]
+    return torch.stack(rows, 1).unflatten(1, (3, 3))
+
+
 class _Block(nn.Module):
     def __init__(self, width: int, dropout: float):
         super().__init__()
@@ -131,11 +155,11 @@ class _Block(nn.Module):
 class _Regressor(nn.Module):
     """Iterative error feedback as in HMR and CLIFF: from context, state and feedback to a change of the state."""
 
-    def __init__(self, context: int, feedback: int, width: int, config: OpenCliffConfig):
+    def __init__(self, context: int, feedback: int, width: int, blocks: int, dropout: float):
         super().__init__()
         self.context_in = nn.Linear(context, width)
         self.state_in = nn.Linear(_STATE + feedback, width)
-        self.blocks = nn.ModuleList(_Block(width, config.dropout) for _ in range(config.blocks))
+        self.blocks = nn.ModuleList(_Block(width, dropout) for _ in range(blocks))
         self.norm = nn.LayerNorm(width)
         self.state_out = nn.Linear(width, _STATE)
         nn.init.normal_(self.state_out.weight, std=1e-3)
@@ -166,15 +190,17 @@ class OpenCliff(nn.Module):
         super().__init__()
         self.config = config or OpenCliffConfig()
         self.name = name
-        points = len(JOINT_SETS[self.config.joint_set])
         self.trunk = BlazePoseTrunk()
-        self.body = TorchBody(load_body(), (self.config.joint_set,))
+        self.body = TorchBody(load_body())
         self.register_buffer("feature_mean", torch.zeros(FEATURE_SIZE))
         self.register_buffer("feature_std", torch.ones(FEATURE_SIZE))
         self.register_buffer("init_pose", torch.zeros(1, 144))
         self.image_dropout = nn.Dropout(self.config.image_dropout)
-        self.from_image = _Regressor(FEATURE_SIZE + 3, 0, self.config.image_width, self.config)
-        self.from_points = _Regressor(points * 3 + 3 + _STATE + 1, points * 2, self.config.points_width, self.config)
+        blocks, dropout = self.config.blocks, self.config.dropout
+        self.from_image = _Regressor(FEATURE_SIZE + 3, 0, self.config.image_width, blocks, dropout)
+        # trained on people without number: nothing to drop out
+        context, feedback = POINTS * 3 + 3 + _STATE + 1, POINTS * 2 + 72
+        self.from_points = _Regressor(context, feedback, self.config.points_width, blocks, 0.0)
 
     @classmethod
     def from_checkpoint(cls, checkpoint: dict, path: Path) -> OpenCliff:
@@ -214,34 +240,46 @@ class OpenCliff(nn.Module):
         normalised = ((features - self.feature_mean) / self.feature_std).clamp(-_FEATURE_LIMIT, _FEATURE_LIMIT)
         context = self.from_image.context_in(torch.cat([self.image_dropout(normalised), bbox_info], 1))
         steps = [self.mean_body(bbox_info)]
-        for _ in range(self.config.iterations):
+        for _ in range(self.config.image_iterations):
             state = steps[-1].state
             steps.append(self.posed(state.changed(self.from_image(context, state.flat())), bbox_info))
         return steps[1:]
 
     def follow(
-        self, keypoints: torch.Tensor, bbox_info: torch.Tensor, start: Regressed, has_prior: torch.Tensor
+        self,
+        keypoints: torch.Tensor,
+        bbox_info: torch.Tensor,
+        start: Regressed,
+        has_prior: torch.Tensor,
+        iterations: int | None = None,
+        unlearnt: int = 0,
     ) -> list[Regressed]:
         """Bodies after each iteration of fitting them to 2D points.
 
         Args:
-            keypoints: (B, K, 3) x, y in crop units and confidence 0..1, 0 = missing.
+            keypoints: (B, 47, 3) x, y in crop units and confidence 0..1, 0 = missing.
             bbox_info: (B, 3).
             start: bodies to start from.
             has_prior: (B, 1) 1 where the start says something about the person, 0 where it is the mean body.
+            iterations: as many as the config says by default.
+            unlearnt: iterations before these, through which no gradient flows and which are not returned.
         """
         confidence = keypoints[..., 2:]
         points = keypoints[..., :2].clamp(-_POINT_LIMIT, _POINT_LIMIT) * (confidence > 0)
         marked = torch.cat([points, confidence], -1).flatten(1)
-        prior = start.state.flat() * has_prior
+        to_ray = turn_to_ray(bbox_info)
+        prior = start.state.turned(to_ray.mT).flat() * has_prior
         context = self.from_points.context_in(torch.cat([marked, bbox_info, prior, has_prior], 1))
-        steps = [start]
-        for _ in range(self.config.iterations):
-            state = steps[-1].state
-            residual = (points - steps[-1].projected).clamp(-1, 1) * (confidence * _RESIDUAL_GAIN)
-            inputs = torch.cat([state.flat(), residual.flatten(1)], 1)
-            steps.append(self.posed(state.changed(self.from_points(context, inputs)), bbox_info))
-        return steps[1:]
+        steps, learning = [start], torch.is_grad_enabled()
+        for number in range(unlearnt + (iterations or self.config.points_iterations)):
+            with torch.set_grad_enabled(learning and number >= unlearnt):
+                body, state = steps[-1], steps[-1].state.turned(to_ray.mT)
+                residual = (points - body.projected).clamp(-1, 1) * (confidence * _RESIDUAL_GAIN)
+                skeleton = (body.joints - body.joints[:, :1]) @ to_ray
+                inputs = torch.cat([state.flat(), residual.flatten(1), skeleton.flatten(1)], 1)
+                state = state.changed(self.from_points(context, inputs)).turned(to_ray)
+                steps.append(self.posed(state, bbox_info))
+        return steps[1 + unlearnt :]
 
     def regress(self, features, bbox_info, keypoints=None):
         """Features, and points where there are any, to SMPL.
@@ -249,7 +287,7 @@ class OpenCliff(nn.Module):
         Args:
             features: (B, 3768) from `encode`.
             bbox_info: (B, 3).
-            keypoints: (B, K, 3) x, y in crop units and confidence 0..1, 0 = missing; people without any are predicted
+            keypoints: (B, 47, 3) x, y in crop units and confidence 0..1, 0 = missing; people without any are predicted
                 from the image alone.
 
         Returns:
@@ -285,7 +323,5 @@ class OpenCliff(nn.Module):
         """The body of a state, posed and projected; in float32 whatever the network computes in."""
         state = BodyState(state.pose_6d.float(), state.betas.float(), state.cam_crop.float())
         rotmat = rot6d_to_rotmat(state.pose_6d.reshape(-1, 24, 6))
-        posed = self.body(rotmat, state.betas)
-        keypoints = posed.keypoints[self.config.joint_set]
-        projected = project_to_crop(keypoints, state.cam_crop, bbox_info.float())
-        return Regressed(state, rotmat, posed.joints, keypoints, projected)
+        points = self.body(rotmat, state.betas).points()
+        return Regressed(state, rotmat, points, project_to_crop(points, state.cam_crop, bbox_info.float()))

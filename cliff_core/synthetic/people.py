@@ -45,6 +45,5 @@ def sample_people(rng: np.random.Generator, poses: PoseBank, body: TorchBody, co
     betas = np.clip(rng.normal(0, 1.1, (count, 10)), -_BETA_LIMIT, _BETA_LIMIT)
     with torch.no_grad():
         posed = body(torch.as_tensor(rotmat, dtype=torch.float32), torch.as_tensor(betas, dtype=torch.float32))
-    points = torch.cat([posed.joints, posed.keypoints["coco23"]], 1)
-    views = place(rng, points.numpy().astype(np.float64), rescale)
+    views = place(rng, posed.points().numpy().astype(np.float64), rescale)
     return People(rotmat_to_rotvec(rotmat), betas, views)

@@ -1,4 +1,4 @@
-"""Rendered training crops on disk: photo-like crops of synthetic people, their exact labels and trunk features.
+"""Rendered training crops on disk: photo-like crops of synthetic people and their exact labels.
 
 A shard is one npz written atomically; its content depends on the settings and its index alone. So shards made by
 several workers, on several evenings, form one data set, and resuming means making what is missing.
@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import BinaryIO, TypeVar
 
 import cv2
 import numpy as np
@@ -24,8 +25,7 @@ import torch
 from cliff_core.body import load_body
 from cliff_core.body.torch_body import TorchBody
 from cliff_core.geometry.rotations import rotvec_to_rotmat
-from cliff_core.models.blazepose import BlazePoseTrunk
-from cliff_core.models.open_cliff import OPEN_CROP, published_trunk
+from cliff_core.models.open_cliff import OPEN_CROP
 from cliff_core.records import Camera
 from cliff_core.rendering.rasteriser import Canvas, Viewport, vertex_normals
 from cliff_core.synthetic.appearance import Backgrounds, Wardrobe, add_occluders, degrade, light
@@ -33,10 +33,11 @@ from cliff_core.synthetic.people import People, sample_people
 from cliff_core.synthetic.poses import PoseBank
 from cliff_core.synthetic.views import Views
 
+Piece = TypeVar("Piece")
+_PEOPLE = ("pose_rotvec", "betas", "transl", "focal_length_px", "image_size_px", "centre_px", "box_height_px")
 _NEIGHBOUR_SHARE = 0.2
 _OCCLUDER_SHARE = 0.3
 _SUPERSAMPLING = 2
-_TRUNK_BATCH = 4  # the trunk is fastest on a few crops at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,40 +95,40 @@ def render_shards(
     if not missing:
         return paths
     paths[0].parent.mkdir(parents=True, exist_ok=True)
-    for _ in _made(paths, settings, missing, workers):
+    make = partial(_make_shard, paths[0].parent, settings)
+    for _ in in_processes(make, missing, workers):
         done += 1
         progress(done, len(paths), "rendering people")
     return paths
 
 
-def _made(paths, settings, missing, workers):
-    """Make shards; yields the path of each when it is done."""
-    if workers == 1:
-        for index in missing:
-            yield _make_shard(paths[index], settings, index)
+def in_processes(work: Callable[[Piece], None], pieces: Sequence[Piece], workers: int) -> Iterator[None]:
+    """Work on each piece, in any order; yields after each. With one worker, it is done in this process."""
+    if workers == 1 or len(pieces) < 2:
+        for piece in pieces:
+            work(piece)
+            yield
         return
-    pool = ProcessPoolExecutor(min(workers, len(missing)), get_context("spawn"), _prepare_worker)
+    pool = ProcessPoolExecutor(min(workers, len(pieces)), get_context("spawn"), _prepare_worker)
     with _single_threaded_children(), pool:
-        futures = [pool.submit(_make_shard, paths[index], settings, index) for index in missing]
+        futures = [pool.submit(work, piece) for piece in pieces]
         yield from (future.result() for future in as_completed(futures))
 
 
-def load_shards(paths: list[Path]) -> tuple[People, np.ndarray]:
-    """All people of some shards and their (N, 3768) float16 features."""
-    fields: dict[str, list[np.ndarray]] = {}
+def load_people(paths: Sequence[Path]) -> People:
+    """All people of some shards."""
+    fields: dict[str, list[np.ndarray]] = {name: [] for name in _PEOPLE}
     for path in paths:
         with np.load(path, allow_pickle=False) as file:
-            for name in file.files:
-                if name not in ("jpeg", "jpeg_end"):
-                    fields.setdefault(name, []).append(file[name])
+            for name, parts in fields.items():
+                parts.append(file[name])
     arrays = {name: np.concatenate(parts) for name, parts in fields.items()}
-    features = arrays.pop("features")
     pose_rotvec, betas = arrays.pop("pose_rotvec"), arrays.pop("betas")
-    return People(pose_rotvec, betas, Views(**arrays)), features
+    return People(pose_rotvec, betas, Views(**arrays))
 
 
 def load_crops(path: Path) -> list[np.ndarray]:
-    """The RGB crops of one shard, for looking at."""
+    """The (256, 256, 3) uint8 RGB crops of one shard."""
     with np.load(path, allow_pickle=False) as file:
         parts = np.split(file["jpeg"], file["jpeg_end"][:-1])
     return [cv2.cvtColor(cv2.imdecode(part, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB) for part in parts]
@@ -151,14 +152,21 @@ def _prepare_worker():
     cv2.setNumThreads(1)
 
 
-def _make_shard(path: Path, settings: RenderSettings, index: int) -> Path:
+def write_whole(path: Path, write: Callable[[BinaryIO], None]) -> None:
+    """A file that is there when it is complete, and not before."""
+    unfinished = path.with_suffix(f".{os.getpid()}.part")
+    with unfinished.open("wb") as file:
+        write(file)
+    unfinished.replace(path)
+
+
+def _make_shard(folder: Path, settings: RenderSettings, index: int) -> None:
     rng = np.random.default_rng([settings.seed, int(settings.heldout), index])
     studio = _studio(settings)
     people = sample_people(rng, studio.poses, studio.torch_body, settings.shard_size, OPEN_CROP.rescale)
-    crops, encoded = [], []
+    encoded = []
     for i in range(settings.shard_size):
-        crops.append(studio.shoot(rng, people, i))
-        bgr = cv2.cvtColor(crops[-1], cv2.COLOR_RGB2BGR)
+        bgr = cv2.cvtColor(studio.shoot(rng, people, i), cv2.COLOR_RGB2BGR)
         encoded.append(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].ravel())
     views = people.views
     arrays = {
@@ -169,23 +177,10 @@ def _make_shard(path: Path, settings: RenderSettings, index: int) -> Path:
         "image_size_px": views.image_size_px,
         "centre_px": views.centre_px,
         "box_height_px": views.box_height_px,
-        "features": _features(studio.trunk, crops),
         "jpeg": np.concatenate(encoded),
         "jpeg_end": np.cumsum([len(part) for part in encoded]),
     }
-    unfinished = path.with_suffix(f".{os.getpid()}.part")
-    with unfinished.open("wb") as file:
-        np.savez(file, **arrays)
-    return unfinished.replace(path)
-
-
-def _features(trunk: BlazePoseTrunk, crops: list[np.ndarray]) -> np.ndarray:
-    parts = []
-    with torch.inference_mode():
-        for start in range(0, len(crops), _TRUNK_BATCH):
-            images = torch.from_numpy(np.stack(crops[start : start + _TRUNK_BATCH])).permute(0, 3, 1, 2)
-            parts.append(trunk(images.float() / 255).features().numpy().astype(np.float16))
-    return np.concatenate(parts)
+    write_whole(folder / f"{index:05d}.npz", lambda file: np.savez(file, **arrays))
 
 
 @cache
@@ -203,7 +198,6 @@ class _Studio:
         self.poses = PoseBank(settings.poses, settings.heldout)
         self.wardrobe = Wardrobe(self.body)
         self.backgrounds = Backgrounds(settings.backgrounds, settings.heldout)
-        self.trunk = published_trunk()
 
     def shoot(self, rng: np.random.Generator, people: People, i: int) -> np.ndarray:
         """(256, 256, 3) uint8 RGB crop of person i."""

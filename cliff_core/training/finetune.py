@@ -21,7 +21,7 @@ from torch import nn
 from cliff_core.body.torch_body import TorchBody
 from cliff_core.errors import TrainingError
 from cliff_core.geometry.crop_units import project_to_crop
-from cliff_core.inference import JOINT_SET, Crops, regress
+from cliff_core.inference import Crops, regress
 from cliff_core.training.losses import positive_scale_loss, reprojection_loss
 
 _FLAT = 1.01
@@ -99,7 +99,7 @@ def finetune(
 
     Args:
         model: official or open CLIFF; not changed.
-        body: the model's body with the keypoints of `JOINT_SET`.
+        body: the model's body with the keypoints of "coco23".
         crops: people with features and points.
         settings: how.
         progress: told (epoch, epochs, what) after each epoch.
@@ -107,9 +107,9 @@ def finetune(
     Raises:
         TrainingError: nobody has enough points.
     """
-    known = body.known[JOINT_SET].float()
     points = crops.points.clone()
-    points[..., 2] *= known
+    known = body.known["coco23"]
+    points[:, : len(known), 2] *= known  # SMPL's joints are known to every body
     supervised = (points[..., 2] > 0).sum(1) >= settings.min_points
     if not supervised.any():
         raise TrainingError(
@@ -186,8 +186,7 @@ class _Tuning:
     def _loss(self, tuned, given, rows, prior):
         settings = self.settings
         rotmat, betas, cam_crop = regress(tuned, self.features[rows], self.bbox_info[rows], given)
-        keypoints = self.body(rotmat, betas).keypoints[JOINT_SET]
-        projected = project_to_crop(keypoints, cam_crop, self.bbox_info[rows])
+        projected = project_to_crop(self.body(rotmat, betas).points(), cam_crop, self.bbox_info[rows])
         return (
             5 * reprojection_loss(projected, given[..., :2], given[..., 2], corner=0.02).mean()
             + settings.prior_weight * (rotmat - prior[0][rows]).square().sum((1, 2, 3)).mean()
@@ -198,8 +197,8 @@ class _Tuning:
     @torch.no_grad()
     def _measure(self, tuned, given, prior, withheld, number) -> Epoch:
         rotmat, betas, cam_crop = regress(tuned, self.features, self.bbox_info, given)
-        keypoints = self.body(rotmat, betas).keypoints[JOINT_SET]
-        error = (project_to_crop(keypoints, cam_crop, self.bbox_info) - self.points[..., :2]).norm(dim=-1)
+        projected = project_to_crop(self.body(rotmat, betas).points(), cam_crop, self.bbox_info)
+        error = (projected - self.points[..., :2]).norm(dim=-1)
 
         def mean(which):
             return float(error[which].clamp(max=1).mean())  # one absurd point must not choose the epoch

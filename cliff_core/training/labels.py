@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -21,20 +22,28 @@ class Labels:
     Attributes:
         rotmat: (B, 24, 3, 3), joint 0 in the camera frame.
         betas: (B, 10).
-        joints: (B, 24, 3) metres, without translation.
-        keypoints: (B, K, 3) metres, without translation.
-        projected: (B, K, 2) keypoints in crop units.
-        inside: (B, K) bool, keypoints within the photo.
+        points: (B, 47, 3) metres, without translation (`PosedBatch.points`).
+        projected: (B, 47, 2) points in crop units.
+        inside: (B, 47) bool, points within the photo.
         bbox_info: (B, 3).
     """
 
     rotmat: torch.Tensor
     betas: torch.Tensor
-    joints: torch.Tensor
-    keypoints: torch.Tensor
+    points: torch.Tensor
     projected: torch.Tensor
     inside: torch.Tensor
     bbox_info: torch.Tensor
+
+    @property
+    def joints(self) -> torch.Tensor:
+        """(B, 24, 3) SMPL's joints."""
+        return self.points[:, -24:]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Labels]) -> Labels:
+        """All people of several batches."""
+        return cls(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
     def rows(self, chosen) -> Labels:
         """Some of the people."""
@@ -47,9 +56,8 @@ def label_people(body: TorchBody, people: People) -> Labels:
     rotmat = torch.as_tensor(rotvec_to_rotmat(people.pose_rotvec), dtype=torch.float32)
     betas = torch.as_tensor(people.betas, dtype=torch.float32)
     with torch.no_grad():
-        posed = body(rotmat, betas)
-    joints, keypoints = posed.joints, posed.keypoints["coco23"]
-    placed = keypoints.numpy() + views.transl[:, None]
+        points = body(rotmat, betas).points()
+    placed = points.numpy() + views.transl[:, None]
     pixels = placed[..., :2] / np.maximum(placed[..., 2:], 0.1) * views.focal_length_px[:, None, None]
     pixels = pixels + views.image_size_px[:, None] / 2
     inside = ((pixels > 0) & (pixels < views.image_size_px[:, None])).all(-1)
@@ -59,4 +67,4 @@ def label_people(body: TorchBody, people: People) -> Labels:
     def tensor(array):
         return torch.as_tensor(array, dtype=torch.float32)
 
-    return Labels(rotmat, betas, joints, keypoints, tensor(crop_units), torch.as_tensor(inside), tensor(info))
+    return Labels(rotmat, betas, points, tensor(crop_units), torch.as_tensor(inside), tensor(info))

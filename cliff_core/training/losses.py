@@ -68,8 +68,8 @@ def pretraining_loss(steps: list[Regressed], labels: Labels, weights: LossWeight
 
 
 def _step_losses(step: Regressed, labels: Labels) -> dict[str, torch.Tensor]:
-    predicted = torch.cat([step.joints, step.keypoints], 1) - step.joints[:, :1]
-    true = torch.cat([labels.joints, labels.keypoints], 1) - labels.joints[:, :1]
+    predicted = step.points - step.joints[:, :1]
+    true = labels.points - labels.joints[:, :1]
     return {
         "points3d": (predicted - true).abs().mean(),
         "rotation": (step.rotmat - labels.rotmat).square().mean(),

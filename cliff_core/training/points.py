@@ -1,37 +1,43 @@
-"""2D keypoints as a model meets them in life: some missing, all a little off, a few wrong, sides sometimes swapped."""
+"""2D points as a model meets them in life: some missing, all a little off, a few wrong, sides sometimes swapped."""
 
 from __future__ import annotations
 
 import torch
 
 from cliff_core.evaluation.metrics import OKS_SIGMAS
-from cliff_core.skeletons import COCO23
+from cliff_core.skeletons import COCO23, SMPL24
+
+_NAMES = (*COCO23.names, *SMPL24.names)
+_FLIP = torch.tensor([*COCO23.flip, *(len(COCO23) + SMPL24.flip)])
+
+
+def _with(*parts: str) -> list[int]:
+    return [i for i, name in enumerate(_NAMES) if any(part in name for part in parts)]
+
 
 _SIDES = {
-    "legs": [
-        i
-        for i, name in enumerate(COCO23.names)
-        if any(part in name for part in ("hip", "knee", "ankle", "toe", "heel"))
-    ],
-    "arms": [i for i, name in enumerate(COCO23.names) if any(part in name for part in ("shoulder", "elbow", "wrist"))],
+    "legs": _with("hip", "knee", "ankle", "toe", "heel", "foot"),
+    "arms": _with("shoulder", "elbow", "wrist", "hand"),
 }
-_FEET = slice(17, 23)
-_FACE = slice(0, 5)
-# People and detectors are as unsure of a point as COCO's annotators were (OKS).
-_SPREAD = torch.as_tensor(OKS_SIGMAS["coco23"], dtype=torch.float32)
+_FACE, _FEET, _JOINTS = slice(0, 5), slice(17, 23), slice(23, 47)
+_BODY = slice(0, 17)
+# People and detectors are as unsure of a point as COCO's annotators were (OKS); joints are dragged in the overlay.
+_SPREAD = torch.as_tensor([*OKS_SIGMAS["coco23"], *[OKS_SIGMAS["coco23"].mean()] * len(SMPL24)], dtype=torch.float32)
 _SPREAD = _SPREAD / _SPREAD.mean()
+_EXACT_SHARE = 0.25  # joints that were projected, and people who take their time
+_BEYOND_SHARE = 0.15  # of people whose points outside the photo are known too: imported bodies, dragged joints
 
 
-def corrupt_points(points: torch.Tensor, known: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+def corrupt_points(points: torch.Tensor, inside: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """What somebody might mark for these true points.
 
     Args:
-        points: (B, 23, 2) true COCO body and feet points in crop units (`open_cliff.project_to_crop`).
-        known: (B, 23) bool, inside the photo.
+        points: (B, 47, 2) true points in crop units, in the order of `PosedBatch.points`.
+        inside: (B, 47) bool, inside the photo.
         generator: source of all randomness.
 
     Returns:
-        (B, 23, 3) x, y and confidence 0..1; 0 where a point is missing.
+        (B, 47, 3) x, y and confidence 0..1; 0 where a point is missing.
     """
     batch = len(points)
 
@@ -42,22 +48,27 @@ def corrupt_points(points: torch.Tensor, known: torch.Tensor, generator: torch.G
         return uniform(*shape) < probability
 
     sigma = 0.002 * 20 ** uniform(batch, 1, 1)  # 0.3 to 5 px in a 256 px crop
+    sigma = torch.where(chance(_EXACT_SHARE, batch, 1, 1), 0.1 * sigma, sigma)
     noisy = points + torch.randn(points.shape, generator=generator) * sigma * _SPREAD[:, None]
     by_person = chance(0.5, batch, 1)
-    confidence = torch.where(by_person, 1.0, 1 - 0.6 * uniform(*known.shape) ** 2)
-    wrong = chance(0.04, *known.shape) & ~by_person
+    confidence = torch.where(by_person, 1.0, 1 - 0.6 * uniform(*inside.shape) ** 2)
+    wrong = chance(0.04, *inside.shape) & ~by_person
     noisy = noisy + wrong[..., None] * torch.randn(points.shape, generator=generator) * 0.3
-    confidence = torch.where(wrong, 0.1 + 0.6 * uniform(*known.shape), confidence)
+    confidence = torch.where(wrong, 0.1 + 0.6 * uniform(*inside.shape), confidence)
+    known = inside | chance(_BEYOND_SHARE, batch, 1)
     for part in _SIDES.values():
         swapped = chance(0.03, batch)
-        flipped = torch.tensor([COCO23.flip[i] for i in part])
+        flipped = _FLIP[part]
         noisy[:, part] = torch.where(swapped[:, None, None], noisy[:, flipped], noisy[:, part])
-        known = known.clone()
         known[:, part] = torch.where(swapped[:, None], known[:, flipped], known[:, part])
     missing = uniform(*known.shape) < 0.6 * uniform(batch, 1) * chance(0.5, batch, 1)
-    missing[:, _FEET] |= chance(0.6, batch, 1)
     missing[:, _FACE] |= chance(0.1, batch, 1)
     for part in _SIDES.values():
         missing[:, part] |= chance(0.05, batch, 1)
+    # Most people have the points of a detector or of COCO, some their feet too, some SMPL's joints, a few all.
+    kind = uniform(batch, 1)
+    missing[:, _BODY] |= (kind >= 0.6) & (kind < 0.85)
+    missing[:, _FEET] |= (kind < 0.4) | ((kind >= 0.6) & (kind < 0.85))
+    missing[:, _JOINTS] |= kind < 0.6
     confidence = confidence * (known & ~missing)
     return torch.cat([noisy * (confidence > 0)[..., None], confidence[..., None]], -1)

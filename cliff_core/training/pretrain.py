@@ -1,19 +1,20 @@
-"""Pretraining of the open CLIFF on synthetic people, in three phases.
+"""Pretraining of the open CLIFF on synthetic people, in four phases.
 
 1. *points*: the second regressor learns what 2D points mean in 3D, from people who are only poses and cameras, drawn
    anew in every batch at a thousandth of the cost of a render.
-2. *image*: the first regressor (CLIFF) learns to see, on cached trunk features of rendered crops.
-3. *both*: the second one learns to start from what the first one saw: on the renders, and on drawn people with a prior
-   that is wrong in the ways priors are.
+2. *image*: the first regressor (CLIFF) learns to see with the trunk as published, on rendered crops.
+3. *trunk*: the trunk's late layers learn with it.
+4. *both*: the second one learns to start from what the first one saw: on renders that were kept from the first, so
+   that it meets the mistakes that are made on new photos and not those of learnt ones, with the points of a real
+   detector; and on drawn people with a prior that is wrong in the ways priors are.
 
-The trunk stays as published: with features computed once, hours become minutes.
+Each phase warms up, goes on at a constant rate, and cools down to nothing; what counts is the average of its weights.
 """
 
 from __future__ import annotations
 
 import copy
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -25,23 +26,22 @@ from torch import nn
 
 from cliff_core.errors import TrainingError
 from cliff_core.geometry.rotations import rotvec_to_rotmat
-from cliff_core.models.open_cliff import OPEN_CROP, OpenCliff, published_trunk
-from cliff_core.synthetic.people import sample_people
+from cliff_core.models.open_cliff import OpenCliff, published_trunk
 from cliff_core.synthetic.poses import PoseBank
-from cliff_core.synthetic.shards import RenderSettings, load_shards, render_shards
-from cliff_core.training.labels import Labels, label_people
+from cliff_core.synthetic.shards import RenderSettings, render_shards, write_whole
 from cliff_core.training.losses import LossWeights, pretraining_loss
-from cliff_core.training.points import corrupt_points
-from cliff_core.training.priors import imagined_prior
-from cliff_core.training.validation import validate
+from cliff_core.training.phases import PHASES, Material
+from cliff_core.training.renders import open_renders
+from cliff_core.training.report import draw_curves, draw_people
+from cliff_core.training.validation import draw_heldout, validate
 
 _SHARD_SIZE = 500
-_CHECKPOINT_EVERY = 250
-_WARM_UP = 0.06
+_CHECKPOINT_EVERY = 500
+_WARM_UP_STEPS = 300
+_COOL_DOWN = 0.35
 _EMA_DECAY = 0.998
-_RENDERED_SHARE = 0.5  # of the last phase
-_NO_PRIOR_SHARE = 0.3  # of its drawn people
-_KEPT = ("model", "averaged", "optimiser", "schedule")
+_GRADIENT_LIMIT = 1.0
+_KEPT = ("model", "averaged", "optimiser")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,12 @@ class PretrainSettings:
     """A pretraining run.
 
     Attributes:
-        out: run folder: shards, checkpoint, log, and in the end `open_cliff.pt`.
-        people: rendered people.
+        out: run folder: shards, checkpoint, log, curves, and in the end `open_cliff.pt`.
+        people: rendered people that the trunk and the first regressor learn from.
+        fresh_people: rendered people that the second regressor learns from.
         heldout_people: rendered people to measure on.
-        points_steps, image_steps, both_steps: optimiser steps of the three phases.
+        points_steps, image_steps, trunk_steps, both_steps: optimiser steps of the phases.
         batch: people per step.
-        learning_rate: peak of each phase's one-cycle schedule.
         seed: of everything.
         workers: rendering processes.
         poses: npz of poses; the bundled clips by default.
@@ -62,39 +62,22 @@ class PretrainSettings:
     """
 
     out: Path
-    people: int = 30_000
+    people: int = 60_000
+    fresh_people: int = 20_000
     heldout_people: int = 1_000
-    points_steps: int = 12_000
-    image_steps: int = 4_000
+    points_steps: int = 24_000
+    image_steps: int = 1_000
+    trunk_steps: int = 6_000
     both_steps: int = 6_000
     batch: int = 192
-    learning_rate: float = 6e-4
     seed: int = 0
     workers: int = 2
     poses: Path | None = None
     backgrounds: Path | None = None
 
-    @property
-    def phases(self) -> tuple[tuple[str, int], ...]:
-        """Names and steps, in order."""
-        return (("points", self.points_steps), ("image", self.image_steps), ("both", self.both_steps))
-
-
-@dataclass(frozen=True, slots=True)
-class Renders:
-    """Rendered people in memory.
-
-    Attributes:
-        labels: N people.
-        features: (N, F) float16 of their crops.
-    """
-
-    labels: Labels
-    features: np.ndarray
-
-    def tensor(self, rows=slice(None)) -> torch.Tensor:
-        """Float32 features of some people."""
-        return torch.from_numpy(self.features[rows]).float()
+    def steps(self, phase: str) -> int:
+        """Optimiser steps of a phase."""
+        return int(getattr(self, f"{phase}_steps"))
 
 
 def run(settings: PretrainSettings, progress: Callable[[int, int, str], None]) -> Path:
@@ -106,52 +89,53 @@ def run(settings: PretrainSettings, progress: Callable[[int, int, str], None]) -
     _claim(settings)
     trainer = _Trainer(settings)
     first_phase, first_step = trainer.resume()
-    renders: tuple[Renders, Renders] | None = None
-    for number, (name, steps) in enumerate(settings.phases):
+    material = Material(PoseBank(settings.poses), draw_heldout(settings.poses, settings.heldout_people, settings.seed))
+    for number, phase in enumerate(PHASES):
         if number < first_phase:
             continue
-        if name != "points" and renders is None:
-            renders = _render(settings, trainer, progress)
-        test = _heldout_points(settings, trainer) if renders is None else renders[1]
-        trainer.begin(number, first_step if number == first_phase else 0, None if renders is None else renders[0])
-        for step in range(first_step if number == first_phase else 0, steps):
+        missing = [name for name in phase.learns_from if name not in material.renders]
+        if missing:
+            material = _render(settings, material, missing, trainer.model.body, progress)
+        done = first_step if number == first_phase else 0
+        trainer.begin(number, done, material)
+        steps = settings.steps(phase.name)
+        for step in range(done, steps):
             losses = trainer.step(step)
             if (step + 1) % _CHECKPOINT_EVERY == 0 or step + 1 == steps:
-                trainer.save(number, step + 1)
-                scores = validate(trainer.averaged, test.labels, test.tensor() if renders else None)
-                _log(settings.out, {"phase": name, "step": step + 1, **losses, **scores})
-                progress(step + 1, steps, _summary(name, losses, scores))
+                trainer.save(step + 1)
+                scores = validate(trainer.averaged, material)
+                _log(settings.out, {"phase": phase.name, "step": step + 1, **losses, **scores})
+                progress(step + 1, steps, _summary(phase.name, losses, scores))
+        draw_curves(settings.out)
+        if "heldout" in material.renders:
+            draw_people(settings.out / f"people-{phase.name}.png", trainer.averaged, material.renders["heldout"])
     finished = settings.out / "open_cliff.pt"
-    _save(trainer.averaged.checkpoint(), finished)
+    write_whole(finished, lambda file: torch.save(trainer.averaged.checkpoint(), file))
     return finished
 
 
-def _render(settings: PretrainSettings, trainer: _Trainer, progress) -> tuple[Renders, Renders]:
-    """Training and held-out renders; made if they are not there."""
-    shard = min(_SHARD_SIZE, settings.people, settings.heldout_people)
+def _render(settings: PretrainSettings, material: Material, wanted: list[str], body, progress) -> Material:
+    """The wanted people who have pixels, and the held-out ones; made if they are not there."""
+    sizes = (settings.people, settings.fresh_people, settings.heldout_people)
+    shard = min(_SHARD_SIZE, *sizes)
     training = RenderSettings(settings.poses, settings.backgrounds, seed=settings.seed, shard_size=shard)
-    sets = []
-    for render_settings, count in (
-        (training, settings.people),
-        (replace(training, heldout=True), settings.heldout_people),
-    ):
-        paths = render_shards(settings.out, render_settings, count, settings.workers, progress)
-        people, features = load_shards(paths)
-        sets.append(Renders(label_people(trainer.model.body, people), features))
-    return sets[0], sets[1]
-
-
-def _heldout_points(settings: PretrainSettings, trainer: _Trainer) -> Renders:
-    """Held-out people without pixels."""
-    rng = np.random.default_rng([settings.seed, 1])
-    poses = PoseBank(settings.poses, heldout=True)
-    people = sample_people(rng, poses, trainer.model.body, settings.heldout_people, OPEN_CROP.rescale)
-    return Renders(label_people(trainer.model.body, people), np.zeros((0, 0)))
+    paths = render_shards(settings.out, training, settings.people + settings.fresh_people, settings.workers, progress)
+    heldout = replace(training, heldout=True)
+    heldout_paths = render_shards(settings.out, heldout, settings.heldout_people, settings.workers, progress)
+    seen = -(-settings.people // shard)
+    kinds = {"seen": (paths[:seen], 2, False), "fresh": (paths[seen:], 1, True), "heldout": (heldout_paths, 1, True)}
+    opened = dict(material.renders)
+    for name in [name for name in (*wanted, "heldout") if name not in opened]:
+        opened[name] = open_renders(*kinds[name], body, settings.workers, progress)
+    return replace(material, renders=opened)
 
 
 def _summary(phase: str, losses: dict, scores: dict) -> str:
-    kinds = [kind for kind in ("image", "points", "both") if f"{kind}_pa_mpjpe_mm" in scores]
-    measured = ", ".join(f"{scores[f'{kind}_pa_mpjpe_mm']:.0f} mm from {kind}" for kind in kinds)
+    measured = ", ".join(
+        f"{scores[key]:.0f} mm from {key.removesuffix('_pa_mpjpe_mm').replace('_', ' ')}"
+        for key in scores
+        if key.endswith("_pa_mpjpe_mm")
+    )
     return f"phase {phase}, loss {losses['total']:.3f}, held-out PA-MPJPE {measured}"
 
 
@@ -177,23 +161,14 @@ def _claim(settings: PretrainSettings) -> None:
         )
 
 
-def _save(content: dict, path: Path) -> None:
-    unfinished = path.with_suffix(f".{os.getpid()}.part")
-    torch.save(content, unfinished)
-    unfinished.replace(path)
-
-
 class _Trainer:
-    """Model, optimiser and streams; a step's randomness comes from (seed, phase, step), so resuming is exact."""
+    """Model and optimiser; a step's randomness comes from (seed, phase, step), so resuming is exact."""
 
     def __init__(self, settings: PretrainSettings):
         self.settings = settings
-        self.poses = PoseBank(settings.poses)
         torch.manual_seed(settings.seed)
-        self.model = _fresh_model(self.poses)
+        self.model = _fresh_model(PoseBank(settings.poses))
         self.averaged = copy.deepcopy(self.model).eval()
-        self.phase = 0
-        self.renders: Renders | None = None
         self._saved: dict | None = None
 
     @property
@@ -210,87 +185,64 @@ class _Trainer:
         self.averaged.load_state_dict(self._saved["averaged"])
         return self._saved["phase"], self._saved["step"]
 
-    def begin(self, phase: int, step: int, renders: Renders | None) -> None:
-        """Start a phase, or go on with it after `step` steps; a fresh one starts from the averaged weights."""
-        name, steps = self.settings.phases[phase]
-        self.phase, self.renders = phase, renders
-        if step == 0:
+    def begin(self, number: int, done: int, material: Material) -> None:
+        """Start a phase, or go on with it after `done` steps; a fresh one starts from the averaged weights."""
+        self.number, self.material = number, material
+        self.phase = PHASES[number](self.settings.batch)
+        self.steps = self.settings.steps(self.phase.name)
+        if done == 0:
             self.model.load_state_dict(self.averaged.state_dict())
-            if name == "image" and renders is not None:
-                for model in (self.model, self.averaged):
-                    model.feature_mean.copy_(torch.from_numpy(renders.features.mean(0, dtype=np.float64)))
-                    model.feature_std.copy_(torch.from_numpy(renders.features.std(0, dtype=np.float64) + 1e-3))
-        learning = "from_image." if name == "image" else "from_points."
-        self.parameters = [p for key, p in self.model.named_parameters() if key.startswith(learning)]
-        rate = self.settings.learning_rate
-        self.optimiser = torch.optim.AdamW(self.parameters, rate, weight_decay=1e-4)
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, rate, total_steps=steps + 1, pct_start=_WARM_UP
-        )
-        if step and self._saved is not None:
+            self.phase.prepare((self.model, self.averaged), material)
+        self.model.requires_grad_(False)
+        groups = self.phase.parameters(self.model)
+        self.rates = [group.pop("lr") for group in groups]
+        learning = {id(each) for group in groups for each in group["params"]}
+        for each in self.model.parameters():
+            each.requires_grad_(id(each) in learning)
+        pairs = zip(self.averaged.parameters(), self.model.parameters(), strict=True)
+        self.averages, self.parameters = zip(*(pair for pair in pairs if pair[1].requires_grad), strict=True)
+        self.optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98))
+        if done and self._saved is not None:
             self.optimiser.load_state_dict(self._saved["optimiser"])
-            self.schedule.load_state_dict(self._saved["schedule"])
 
-    def save(self, phase: int, step: int) -> None:
-        """Keep the run as it is after so many steps."""
+    def save(self, step: int) -> None:
+        """Keep the run as it is after so many steps of the phase."""
         state = {name: getattr(self, name).state_dict() for name in _KEPT}
-        _save({"phase": phase, "step": step, **state}, self.path)
+        write_whole(self.path, lambda file: torch.save({"phase": self.number, "step": step, **state}, file))
 
     def step(self, step: int) -> dict[str, float]:
         """One optimiser step; returns its losses."""
-        rng = np.random.default_rng([self.settings.seed, 2 + self.phase, step])
+        share = _rate(step, self.steps)
+        for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
+            group["lr"] = rate * share
+        rng = np.random.default_rng([self.settings.seed, 2 + self.number, step])
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         torch.manual_seed(int(rng.integers(2**62)))  # dropout
         self.model.train()
         self.optimiser.zero_grad()
         losses: dict[str, float] = {}
-        for bodies, labels in self._streams(rng, generator):
+        for bodies, labels in self.phase.bodies(self.model, self.averaged, self.material, rng, generator):
             terms = pretraining_loss(bodies, labels, LossWeights())
-            share = len(labels.betas) / self.settings.batch
-            (terms["total"] * share).backward()
-            losses = {name: losses.get(name, 0) + float(term.detach()) * share for name, term in terms.items()}
+            part = len(labels.betas) / self.settings.batch
+            (terms["total"] * part).backward()
+            losses = {name: losses.get(name, 0) + float(term.detach()) * part for name, term in terms.items()}
         if not np.isfinite(losses["total"]):
-            raise TrainingError(f"the loss is no number any more at step {step}; lower the learning rate and resume")
-        nn.utils.clip_grad_norm_(self.parameters, 2.0)
+            raise TrainingError(f"the loss is no number any more at step {step} of the phase {self.phase.name}")
+        nn.utils.clip_grad_norm_(self.parameters, _GRADIENT_LIMIT)
         self.optimiser.step()
-        self.schedule.step()
         with torch.no_grad():
-            for kept, new in zip(self.averaged.parameters(), self.model.parameters(), strict=True):
-                kept.lerp_(new, 1 - min(_EMA_DECAY, (step + 1) / (step + 10)))
+            torch._foreach_lerp_(self.averages, self.parameters, 1 - min(_EMA_DECAY, (step + 1) / (step + 10)))
         return {name: round(value, 5) for name, value in losses.items()}
 
-    def _streams(self, rng, generator):
-        """Predicted bodies and their labels, batch by batch."""
-        name, count = self.settings.phases[self.phase][0], self.settings.batch
-        if name != "points" and self.renders is not None:
-            seen = count if name == "image" else round(_RENDERED_SHARE * count)
-            rows = np.sort(rng.choice(len(self.renders.features), min(seen, len(self.renders.features)), replace=False))
-            labels = self.renders.labels.rows(rows)
-            features = self.renders.tensor(rows)
-            if name == "image":
-                with torch.autocast("cpu", torch.bfloat16):
-                    yield self.model.see(features, labels.bbox_info), labels
-                return
-            with torch.no_grad():
-                start = self.averaged.see(features, labels.bbox_info)[-1]
-            yield self._follow(start, torch.ones(len(rows), 1), labels, generator), labels
-            count -= len(rows)
-        people = sample_people(rng, self.poses, self.model.body, count, OPEN_CROP.rescale)
-        labels = label_people(self.model.body, people)
-        start, has_prior = self.model.mean_body(labels.bbox_info), torch.zeros(count, 1)
-        if name == "both":
-            has_prior = (torch.rand(count, 1, generator=generator) >= _NO_PRIOR_SHARE).float()
-            start = imagined_prior(self.model, people, labels, start, has_prior, generator)
-        yield self._follow(start, has_prior, labels, generator), labels
 
-    def _follow(self, start, has_prior, labels, generator):
-        points = corrupt_points(labels.projected, labels.inside, generator)
-        with torch.autocast("cpu", torch.bfloat16):
-            return self.model.follow(points, labels.bbox_info, start, has_prior)
+def _rate(step: int, steps: int) -> float:
+    """Share of the full learning rate: a warm-up, a plateau, and a straight way down."""
+    down = (steps - step) / (steps * _COOL_DOWN)
+    return min(1.0, (step + 1) / _WARM_UP_STEPS, max(0.01, down))
 
 
 def _fresh_model(poses: PoseBank) -> OpenCliff:
-    model = OpenCliff(name="open-cliff-1")
+    model = OpenCliff(name="open-cliff-2")
     model.trunk.load_state_dict(published_trunk().state_dict())
     # The mean of rotations is the rotation nearest to their average; people's facing has no mean: start with the front.
     left, _, right = np.linalg.svd(rotvec_to_rotmat(poses.captured).mean(0))

@@ -4,7 +4,10 @@ from annotator.cli import main
 from cliff_core.models import load_cliff
 from cliff_core.resources import resource_path
 
-TINY = "--people 4 --heldout-people 4 --points-steps 1 --image-steps 1 --both-steps 1 --batch 8 --workers 1".split()
+TINY = (
+    "--people 4 --fresh-people 4 --heldout-people 4 --points-steps 1 --image-steps 1 --trunk-steps 1 --both-steps 1 "
+    "--batch 8 --workers 1"
+).split()
 
 
 def test_a_trained_model_predicts(tmp_path, capsys):

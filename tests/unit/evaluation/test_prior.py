@@ -24,31 +24,30 @@ def frame():
 
 
 class Recorder(torch.nn.Module):
-    """The bundled model, noting the points that it is asked about; `joints` says whether it takes SMPL's."""
+    """The bundled model, noting the points that it is asked about; `keypoints` says whether it takes any."""
 
-    def __init__(self, joints):
+    def __init__(self, keypoints):
         super().__init__()
         self.model = load_cliff()
-        self.crop_spec, self.name, self.takes_keypoints = self.model.crop_spec, "recorder", True
-        self.takes_joints = joints
+        self.crop_spec, self.name, self.takes_keypoints = self.model.crop_spec, "recorder", keypoints
         self.asked = []
 
     def encode(self, images):
         return self.model.encode(images)
 
-    def regress(self, features, bbox_info, points):
+    def regress(self, features, bbox_info, points=None):
         self.asked.append(points)
-        return self.model.regress(features, bbox_info, points[:, :23])
+        return self.model.regress(features, bbox_info, points)
 
 
 def test_each_input_that_the_model_takes_is_tried(frame):
-    plain, joints = (Predictor(Recorder(joints), load_body()) for joints in (False, True))
-    assert list(predict_frame(plain, None, frame)) == [IMAGE, COCO]
-    bodies = predict_frame(joints, None, frame)
+    plain, pointed = (Predictor(Recorder(keypoints), load_body()) for keypoints in (False, True))
+    assert list(predict_frame(plain, None, frame)) == [IMAGE]
+    bodies = predict_frame(pointed, None, frame)
     assert list(bodies) == [IMAGE, COCO, SMPL]
     assert all(len(estimates) == len(frame.people) for estimates in bodies.values())
     assert all(each.camera == frame.camera for each in bodies[IMAGE])
-    nothing, coco, smpl = joints.model.asked
+    nothing, coco, smpl = pointed.model.asked
     assert not nothing[..., 2].any()
     seen = np.stack([person.points.visibility > 0 for person in frame.people])
     np.testing.assert_array_equal(coco[:, :17, 2] > 0, seen[:, :17])
@@ -78,14 +77,15 @@ def test_the_benchmark_prints_a_table_and_gives_every_number():
     told = []
     rendered, points_only = measure_prior(0, lambda *news: told.append(news), rendered_people=5, points_only_people=20)
     assert rendered.people == 5
-    assert list(rendered.rows) == [IMAGE, DETECTED, COCO]
+    assert list(rendered.rows) == [IMAGE, DETECTED, COCO, SMPL]
     assert "PA-MPJPE" in str(rendered)
     assert "15 deg off axis or more" in str(rendered)
     values = rendered.values() | points_only.values()
     whole = rendered.rows[IMAGE]["all"]["pve"]
     assert values[f"rendered, {IMAGE}, all, pve, mean"] == whole.mean
     assert whole.people == 5
-    assert list(points_only.rows) == ["true COCO-17, in the frame", "true COCO-17, those outside too"]
+    which = ("in the frame", "those outside too")
+    assert list(points_only.rows) == [f"true {name}, {part}" for name in ("COCO-17", "SMPL-24") for part in which]
     assert told[-1][2] == "people without pixels"
     points = points_only.rows["true COCO-17, in the frame"]
     assert points["all"]["mpjpe_smpl14"].mean < rendered.rows[IMAGE]["all"]["mpjpe_smpl14"].mean

@@ -5,9 +5,9 @@ import torch
 
 from cliff_core.errors import CheckpointError
 from cliff_core.models import load_cliff
-from cliff_core.models.open_cliff import FEATURE_SIZE, OpenCliff, OpenCliffConfig
+from cliff_core.models.open_cliff import FEATURE_SIZE, POINTS, OpenCliff, OpenCliffConfig
 
-SMALL = OpenCliffConfig(image_width=16, points_width=32, blocks=1, iterations=2)
+SMALL = OpenCliffConfig(image_width=16, points_width=32, blocks=1, image_iterations=2, points_iterations=2)
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def _inputs(count=3):
     generator = torch.Generator().manual_seed(1)
     features = torch.randn(count, FEATURE_SIZE, generator=generator)
     info = torch.randn(count, 3, generator=generator)
-    points = torch.rand(count, 23, 3, generator=generator)
+    points = torch.rand(count, POINTS, 3, generator=generator)
     return features, info, points
 
 
@@ -63,7 +63,7 @@ def test_predictions_are_rotations_and_end_with_the_last_iteration(model):
     features, info, _ = _inputs()
     steps = model.see(features, info)
     rotmat, betas, cam_crop = model.regress(features, info)
-    assert len(steps) == SMALL.iterations
+    assert len(steps) == SMALL.image_iterations
     torch.testing.assert_close(rotmat @ rotmat.transpose(-1, -2), torch.eye(3).expand(3, 24, 3, 3), atol=1e-5, rtol=0)
     assert betas.shape == (3, 10)
     assert cam_crop.shape == (3, 3)

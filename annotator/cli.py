@@ -17,6 +17,7 @@ import typer
 from annotator import cli_project
 from annotator.console import Written, console_progress, show, show_error
 from cliff_core.errors import CliffError
+from cliff_core.execution.device import Precision
 
 DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -66,13 +67,16 @@ def predict(
     model: Annotated[Path | None, typer.Option(help="CLIFF checkpoint; the open CLIFF if not given.")] = None,
     body: Annotated[Path | None, typer.Option(help="SMPL file (.pkl, .npz); the open body if not given.")] = None,
     boxes: Annotated[Path | None, typer.Option(help="People's boxes, COCO JSON, instead of detecting them.")] = None,
+    precision: Annotated[Precision, typer.Option(help="bfloat16: twice as fast, less exact.")] = Precision.FLOAT32,
     as_json: AsJson = False,
 ):
     """Predict a body for every person on photos: step 2 of the loop on its own."""
     from annotator.predict import predict_photos
 
     with console_progress() as progress:
-        report = predict_photos(photos, out, model=model, body=body, boxes=boxes, progress=progress)
+        report = predict_photos(
+            photos, out, model=model, body=body, boxes=boxes, precision=precision, progress=progress
+        )
     show(report, as_json)
 
 

@@ -1,15 +1,16 @@
 """Photos in, bodies out: step 2 of the loop as one use case.
 
-Every worker thread takes a whole photo from file to overlay; reading, detecting, CLIFF and drawing happen in libraries
-that let other threads run meanwhile, so all cores are busy and only the photos at work are in memory. What stays of a
-photo is its people, some kilobytes each. CLIFF is not batched across photos: on CPUs a trunk takes the same time per
-person for one as for sixteen.
+Every worker thread takes a handful of photos from file to overlay; reading, detecting, CLIFF and drawing happen in
+libraries that let other threads run meanwhile, so all cores are busy, one worker prepares photos while another has
+CLIFF at work, and only the photos at work are in memory. What stays of a photo is its people, some kilobytes each.
+CLIFF sees the people of a handful in one batch: its head takes almost as long for one person as for sixteen.
 """
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,18 +23,22 @@ from annotator.photo_set import OVERLAYS, PREDICTIONS, PhotoSet, gather_photos, 
 from cliff_core.body import Body, load_body
 from cliff_core.detection import KeypointDetector, PersonDetector
 from cliff_core.errors import CliffError, FormatError, ImageError
-from cliff_core.execution.streams import available_cores, map_in_order, torch_threads
+from cliff_core.execution.device import Precision
+from cliff_core.execution.streams import available_cores, in_handfuls, map_in_order, torch_threads
 from cliff_core.formats.cliff_gt import write_cliff_gt
 from cliff_core.geometry.rotations import rotvec_to_rotmat
-from cliff_core.images import read_image, write_image
-from cliff_core.inference import Predictor
+from cliff_core.images import read_image, read_size, write_image
+from cliff_core.inference import Placed, Predictor
 from cliff_core.models import load_cliff
 from cliff_core.records import Estimate, PhotoPerson
 from cliff_core.rendering.overlay import draw_keypoints, draw_overlay, foreground, person_colour, side_view
 from cliff_core.rendering.theme import BACKGROUND
 
 _WORKERS_AT_MOST = 4  # each may hold a photo of 200 megapixels
-_AHEAD = 16  # photos that may be done while a large one before them is still at work
+_AHEAD = 16  # handfuls that may be done while a large photo before them is still at work
+_HANDFUL = 8  # photos at most; few photos are dealt so that every worker gets some handfuls
+_HANDFULS_PER_WORKER = 4
+_HANDFUL_PIXELS = 8_000_000
 _SIDE_PX = (480, 1000)  # least and greatest height of the side view
 
 
@@ -98,6 +103,7 @@ def predict_photos(
     model: Path | None = None,
     body: Path | None = None,
     boxes: Path | None = None,
+    precision: Precision = Precision.FLOAT32,
     workers: int | None = None,
     progress: Progress,
 ) -> PredictReport:
@@ -111,8 +117,9 @@ def predict_photos(
         model: CLIFF checkpoint; the open CLIFF if `None`.
         body: SMPL file; the open body if `None`.
         boxes: COCO JSON with the people, instead of detecting them; its keypoints are used where it has them.
-        workers: photos at work at the same time, which share the cores; one per core if `None`.
-        progress: told photo by photo.
+        precision: of CLIFF's trunk.
+        workers: handfuls of photos at work at the same time, which share the cores; one per core if `None`.
+        progress: told handful by handful.
 
     Raises:
         ImageError: no photo could be read, or results cannot be written.
@@ -122,18 +129,24 @@ def predict_photos(
     photo_set = gather_photos(photos, out)
     total = len(photo_set.files)
     given, notes = (None, []) if boxes is None else people_of_photos(boxes, photo_set)
-    workers = workers or min(available_cores(), _WORKERS_AT_MOST)
+    workers = workers or usual_workers()
     threads = max(1, available_cores() // workers)
     progress(0, total, "loading CLIFF")
-    studio = Studio(photo_set, out / OVERLAYS, model=model, body=body, people=given, threads=threads)
+    studio = Studio(photo_set, Predictor(load_cliff(model), load_body(body), precision), people=given, threads=threads)
+    overlays = overlay_paths(photo_set, out / OVERLAYS)
     results: dict[str, PhotoResult] = {}
 
-    def work(name: str) -> None:
-        results[name] = studio.work(name)
+    def work(names: list[str]) -> int:
+        for name, rgb, result in studio.bodies(names):
+            results[name] = _with_overlay(photo_set.files[name], rgb, result, overlays[name], studio.predictor.body)
+        return len(names)
 
+    done = 0
     try:
-        with torch_threads(threads), closing(map_in_order(work, photo_set.files, workers, _AHEAD)) as finished:
-            for done, _ in enumerate(finished, 1):
+        pieces = photo_handfuls(photo_set, workers)
+        with torch_threads(threads), closing(map_in_order(work, pieces, workers, _AHEAD)) as finished:
+            for count in finished:
+                done += count
                 progress(done, total, "predicting bodies")
     finally:  # by now no worker runs: each overlay that was written has its bodies in `results`
         ordered = [(name, results[name]) for name in photo_set.files if name in results]
@@ -151,20 +164,37 @@ def predict_photos(
         overlays=out / OVERLAYS,
         empty=[name for name, result in ordered if not result.people and not result.refusal],
         refused=refused,
-        notes=[*photo_set.notes, *notes, *_mismatch(studio.predictor)],
+        notes=[*photo_set.notes, *notes, *_mismatch(studio.predictor), *_without(precision, studio.predictor)],
         model=studio.predictor.model.name,
         body=studio.predictor.body.name,
         seconds=time.monotonic() - started,
     )
 
 
+def usual_workers() -> int:
+    """Handfuls of photos at work at the same time: one per core, but not many."""
+    return min(available_cores(), _WORKERS_AT_MOST)
+
+
+def photo_handfuls(photos: PhotoSet, workers: int) -> Iterator[list[str]]:
+    """Names of photos that a worker takes together: several small ones, a large one alone."""
+    most = min(_HANDFUL, max(1, len(photos.files) // (workers * _HANDFULS_PER_WORKER)))
+
+    def pixels(name: str) -> int:
+        try:
+            return math.prod(read_size(photos.files[name]))
+        except ImageError:  # reading will refuse it by name
+            return 0
+
+    return in_handfuls(photos.files, most, _HANDFUL_PIXELS, pixels)
+
+
 class Studio:
-    """What every photo goes through, made once and shared by the worker threads.
+    """What every photo goes through up to its bodies, made once and shared by the worker threads.
 
     Args:
         photos: the photos.
-        overlays: folder for the pictures of the results.
-        model, body: as in `predict_photos`.
+        predictor: of the model and the body.
         people: people by photo name, if they are known; those without keypoints get detected ones.
         threads: cores that one detection may use.
     """
@@ -172,47 +202,42 @@ class Studio:
     def __init__(
         self,
         photos: PhotoSet,
-        overlays: Path,
+        predictor: Predictor,
         *,
-        model: Path | None = None,
-        body: Path | None = None,
         people: dict[str, list[PhotoPerson]] | None = None,
         threads: int = 1,
     ):
-        self.predictor = Predictor(load_cliff(model), load_body(body))
+        self.predictor = predictor
         self._photos = photos.files
-        self._overlays = overlay_paths(photos, overlays)
         self._given = people
         self._persons = PersonDetector(threads=threads)
         self._keypoints = KeypointDetector(threads=threads)
 
-    def work(self, name: str) -> PhotoResult:
-        """Read a photo, find its people, predict, draw. A photo's own faults are its result, not an error.
+    def bodies(self, names: Sequence[str]) -> list[tuple[str, np.ndarray | None, PhotoResult]]:
+        """Read photos, find their people, predict them all at once. A photo's own faults are its result, not an error.
 
-        Raises:
-            ImageError: the overlay cannot be written.
+        Returns:
+            Per photo its name, its (H, W, 3) uint8 pixels or `None` if it was refused, and what became of it.
         """
-        path, overlay = self._photos[name], self._overlays[name]
-        try:
-            rgb = read_image(path)
-            people = self._people(name, rgb)
-            estimates = self._estimates(rgb, people)
-            picture = result_picture(rgb, estimates, self.predictor.body) if people else None
-        except CliffError as problem:
-            picture, text = None, str(problem)
-            result = PhotoResult(refusal=text if text.startswith(str(path)) else f"{path}: {text}")
-        else:
-            result = PhotoResult(tuple(people), tuple(estimates))
-        if picture is not None:
-            write_image(overlay, picture)
-        else:
-            overlay.unlink(missing_ok=True)  # of an earlier run: it would contradict the predictions beside it
-        return result
+        seen: dict[str, tuple[np.ndarray, list[PhotoPerson], Placed]] = {}
+        results: dict[str, tuple[np.ndarray | None, PhotoResult]] = {}
+        for name in names:
+            try:
+                seen[name] = self._look(name)
+            except CliffError as problem:
+                results[name] = (None, _refusal(self._photos[name], problem))
+        bodies = self.predictor.predict_photos([(rgb, placed) for rgb, _, placed in seen.values()])
+        for (name, (rgb, people, _)), estimates in zip(seen.items(), bodies, strict=True):
+            results[name] = (rgb, PhotoResult(tuple(people), tuple(estimates)))
+        return [(name, *results[name]) for name in names]
 
-    def _estimates(self, rgb: np.ndarray, people: list[PhotoPerson]) -> list[Estimate]:
-        boxes, keypoints = [person.box for person in people], [person.keypoints for person in people]
+    def _look(self, name: str) -> tuple[np.ndarray, list[PhotoPerson], Placed]:
+        """A photo's pixels, its people, and where CLIFF will look for them."""
+        rgb = read_image(self._photos[name])
+        people = self._people(name, rgb)
         camera = people[0].camera if people else None  # the photo's, so it is the same for all
-        return self.predictor.predict(rgb, boxes, keypoints, camera)
+        boxes, keypoints = [person.box for person in people], [person.keypoints for person in people]
+        return rgb, people, self.predictor.place(rgb, boxes, keypoints, camera)
 
     def _people(self, name: str, rgb: np.ndarray) -> list[PhotoPerson]:
         """The people of a photo: given or detected, with 2D points that were given or detected."""
@@ -228,6 +253,28 @@ class Studio:
         bare = [person.box for person in people if person.keypoints is None]
         found = iter(self._keypoints.detect(rgb, bare) if bare else [])
         return [person if person.keypoints is not None else replace(person, keypoints=next(found)) for person in people]
+
+
+def _refusal(path: Path, problem: CliffError) -> PhotoResult:
+    text = str(problem)
+    return PhotoResult(refusal=text if text.startswith(str(path)) else f"{path}: {text}")
+
+
+def _with_overlay(path: Path, rgb: np.ndarray | None, result: PhotoResult, overlay: Path, body: Body) -> PhotoResult:
+    """The result again, its picture written; a picture that cannot be drawn refuses the photo.
+
+    Raises:
+        ImageError: the overlay cannot be written.
+    """
+    try:
+        picture = result_picture(rgb, result.estimates, body) if rgb is not None and result.people else None
+    except CliffError as problem:
+        picture, result = None, _refusal(path, problem)
+    if picture is not None:
+        write_image(overlay, picture)
+    else:
+        overlay.unlink(missing_ok=True)  # of an earlier run: it would contradict the predictions beside it
+    return result
 
 
 def result_picture(rgb: np.ndarray, estimates: Sequence[Estimate], body: Body) -> np.ndarray:
@@ -271,3 +318,10 @@ def _mismatch(predictor: Predictor) -> list[str]:
         return []
     theirs = "the open body" if for_open_body else "SMPL's body, which --body names"
     return [f"{predictor.model.name} was trained for {theirs}: on {predictor.body.name} shapes differ and joints shift"]
+
+
+def _without(precision: Precision, predictor: Predictor) -> list[str]:
+    """A note where the machine does not have the precision asked for."""
+    if predictor.compute.precision == precision:
+        return []
+    return [f"{predictor.compute.precision} was used: this machine only emulates {precision}, which would be slower"]

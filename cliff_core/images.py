@@ -292,7 +292,8 @@ def _upright_rgb(image: Image.Image, path: Path) -> np.ndarray:
     rows = max(1, _STRIP_PIXELS // width)
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
-        stored[top:bottom] = convert(image.crop((0, top, width, bottom)))
+        whole = bottom - top == height
+        stored[top:bottom] = convert(image if whole else image.crop((0, top, width, bottom)))
     return upright
 
 
@@ -329,7 +330,7 @@ def _strip_converter(image: Image.Image, path: Path):
         raise ImageError(f"{path}: holds 32-bit values of unknown range; save it with 8 or 16 bits and run again")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         return _on_white
-    return lambda strip: np.asarray(strip.convert("RGB"))
+    return lambda strip: np.asarray(strip if strip.mode == "RGB" else strip.convert("RGB"))
 
 
 def _full_scale(image: Image.Image) -> int:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from itertools import pairwise
+from threading import Lock
+from typing import Self
 
 import numpy as np
 import torch
 
 from cliff_core.body import Body
+from cliff_core.execution.device import Precision, choose_compute
 from cliff_core.geometry.camera import full_frame_translation
-from cliff_core.geometry.crop import bbox_info, crop_frame, crop_image, normalise
+from cliff_core.geometry.crop import bbox_info, crop_corners, crop_frame, crop_image
 from cliff_core.geometry.crop_units import to_crop_units
 from cliff_core.geometry.rotations import rotmat_to_rotvec
+from cliff_core.models.fast_trunk import FastTrunk
 from cliff_core.records import Box, Camera, Estimate, Keypoints, SmplParams
 from cliff_core.skeletons import COCO23, SMPL24, shared_points
 
-_BATCH = 32
-
 
 @dataclass(frozen=True, slots=True)
-class Crops:
-    """N people cut out for one network; all that the regressor needs once the features are known.
+class Placed:
+    """N people and where a network will look for them; nothing of it depends on a pixel.
 
     Attributes:
         boxes: N person boxes.
@@ -30,7 +34,6 @@ class Crops:
         centre_px: (N, 2) and box_height_px: (N,) crop frames.
         bbox_info: (N, 3) float32.
         points: (N, 47, 3) float32 x, y in crop units and confidence, in the order of `PosedBatch.points`; 0 = missing.
-        features: (N, F) float32 trunk features.
     """
 
     boxes: tuple[Box, ...]
@@ -40,13 +43,12 @@ class Crops:
     box_height_px: np.ndarray
     bbox_info: torch.Tensor
     points: torch.Tensor
-    features: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.boxes)
 
     @classmethod
-    def join(cls, parts: Sequence[Crops]) -> Crops:
+    def join(cls, parts: Sequence[Self]) -> Self:
         """People of several photos as one batch."""
 
         def joined(name):
@@ -55,7 +57,18 @@ class Crops:
                 return sum(values, ())
             return torch.cat(values) if isinstance(values[0], torch.Tensor) else np.concatenate(values)
 
-        return cls(*(joined(name) for name in cls.__slots__))
+        return cls(*(joined(field.name) for field in fields(cls)))
+
+
+@dataclass(frozen=True, slots=True)
+class Crops(Placed):
+    """N people cut out for one network; all that the regressor needs once the features are known.
+
+    Attributes:
+        features: (N, F) float32 trunk features.
+    """
+
+    features: torch.Tensor
 
     def with_keypoints(self, keypoints: Sequence[Keypoints | None]) -> Crops:
         """The same people with other 2D points; boxes, cameras and features stay."""
@@ -85,16 +98,19 @@ def crop_points(keypoints: Sequence[Keypoints | None], centre_px, box_height_px)
 
 
 class Predictor:
-    """Predicts SMPL bodies for the boxes of a photo.
+    """Predicts SMPL bodies for the boxes of photos. Several threads may share one.
 
     Args:
         model: from `load_cliff`.
         body: from `load_body`; the body that the model's pose and shape are for.
+        precision: of the trunk; what it comes to on this machine is `compute`.
     """
 
-    def __init__(self, model: torch.nn.Module, body: Body):
+    def __init__(self, model: torch.nn.Module, body: Body, precision: Precision = Precision.FLOAT32):
         self.model = model.eval()
         self.body = body
+        self.compute = choose_compute(precision)
+        self._making_trunk = Lock()
 
     def predict(
         self,
@@ -114,26 +130,37 @@ class Predictor:
         Returns:
             One estimate per box, in order.
         """
-        return self.estimates(self.crops(image_rgb, boxes, keypoints, camera)) if boxes else []
+        return self.predict_photos([(image_rgb, self.place(image_rgb, boxes, keypoints, camera))])[0]
 
-    @torch.inference_mode()
-    def crops(self, image_rgb, boxes, keypoints=None, camera=None) -> Crops:
-        """Cut out people and compute their features: the slow part, which fine-tuning does once."""
-        spec = self.model.crop_spec
+    def predict_photos(self, photos: Sequence[tuple[np.ndarray, Placed]]) -> list[list[Estimate]]:
+        """Bodies for the people of several photos in one batch, which costs a head as much as one person.
+
+        Args:
+            photos: (H, W, 3) uint8 pictures and who is to be predicted on them, from `place`.
+
+        Returns:
+            Per photo, one estimate per person.
+        """
+        ends = np.cumsum([0, *(len(people) for _, people in photos)])
+        estimates = self.estimates(self.crops_of(photos)) if ends[-1] else []
+        return [estimates[start:end] for start, end in pairwise(ends)]
+
+    def place(self, image_rgb, boxes, keypoints=None, camera=None) -> Placed:
+        """Where the network will look on a photo; arguments as of `predict`.
+
+        Raises:
+            GeometryError: a box without area, or one that is too large.
+        """
         camera = camera or Camera.guess((image_rgb.shape[1], image_rgb.shape[0]))
         keypoints = tuple(keypoints) if keypoints is not None else (None,) * len(boxes)
-        centre, height = crop_frame(np.stack([box.xyxy for box in boxes]), spec)
-        features = []
-        for start in range(0, len(boxes), _BATCH):
-            rows = range(start, min(start + _BATCH, len(boxes)))
-            patches = np.stack([crop_image(image_rgb, centre[i], height[i], spec) for i in rows])
-            features.append(self.model.encode(torch.from_numpy(normalise(patches, spec))))
+        centre, height = crop_frame(np.array([box.xyxy for box in boxes]), self.model.crop_spec)
+        crop_corners(centre, height, self.model.crop_spec)  # raises now what cutting would raise later
         # the networks know a camera whose axis goes through the photo's middle: move the box, not the axis
         size = np.array(camera.image_size_px, dtype=np.float64)
         seen_from_axis = centre - camera.centre_px + size / 2
         focal = np.full(len(boxes), camera.focal_length_px)
         info = bbox_info(seen_from_axis, height, focal, np.broadcast_to(size, (len(boxes), 2)))
-        return Crops(
+        return Placed(
             tuple(boxes),
             (camera,) * len(boxes),
             keypoints,
@@ -141,8 +168,37 @@ class Predictor:
             height,
             torch.from_numpy(info.astype(np.float32)),
             crop_points(keypoints, centre, height),
-            torch.cat(features),
         )
+
+    def crops(self, image_rgb, boxes, keypoints=None, camera=None) -> Crops:
+        """Cut out the people of one photo and compute their features: the slow part, which fine-tuning does once."""
+        return self.crops_of([(image_rgb, self.place(image_rgb, boxes, keypoints, camera))])
+
+    def crops_of(self, photos: Sequence[tuple[np.ndarray, Placed]]) -> Crops:
+        """The same for the people of several photos, at least one person; see `predict_photos`."""
+        spec = self.model.crop_spec
+        people = Placed.join([placed for _, placed in photos])
+        where = [
+            (rgb, centre, height)
+            for rgb, placed in photos
+            for centre, height in zip(placed.centre_px, placed.box_height_px, strict=True)
+        ]
+        rows = self.compute.people_at_once  # a crowd's patches would fill the memory
+        features = [
+            self.trunk(np.stack([crop_image(*each, spec) for each in where[start : start + rows]]))
+            for start in range(0, len(where), rows)
+        ]
+        return Crops(features=torch.cat(features), **{each.name: getattr(people, each.name) for each in fields(people)})
+
+    @property
+    def trunk(self) -> FastTrunk:
+        """The model's trunk as it is computed here; made when it is first needed, and so with the weights of then."""
+        with self._making_trunk:
+            return self._trunk
+
+    @cached_property
+    def _trunk(self) -> FastTrunk:
+        return FastTrunk(self.model, self.compute)
 
     @torch.inference_mode()
     def estimates(self, crops: Crops) -> list[Estimate]:

@@ -49,6 +49,30 @@ def map_in_order(
                 future.cancel()
 
 
+def in_handfuls(
+    pieces: Iterable[Piece], most: int, heaviest: float, weight: Callable[[Piece], float]
+) -> Iterator[list[Piece]]:
+    """Neighbouring pieces together, for work that is cheaper for several at a time; made as they are asked for.
+
+    Args:
+        pieces: as many as there are.
+        most: pieces in a handful.
+        heaviest: a handful may weigh so much together; a piece that alone weighs more goes alone.
+        weight: of a piece.
+    """
+    handful: list[Piece] = []
+    total = 0.0
+    for piece in pieces:
+        own = weight(piece)
+        if handful and (len(handful) == most or total + own > heaviest):
+            yield handful
+            handful, total = [], 0.0
+        handful.append(piece)
+        total += own
+    if handful:
+        yield handful
+
+
 @contextmanager
 def torch_threads(count: int) -> Iterator[None]:
     """So many threads for each torch operation inside the block: one, where the pieces themselves are spread."""

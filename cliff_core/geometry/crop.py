@@ -140,12 +140,16 @@ def crop_image(rgb: np.ndarray, centre_px: np.ndarray, box_height_px: float, spe
     return cv2.resize(patch, (spec.width_px, spec.height_px), interpolation=cv2.INTER_LINEAR)
 
 
-def normalise(patches: np.ndarray, spec: CropSpec) -> np.ndarray:
-    """(N, H, W, 3) patches 0..255 -> (N, 3, H, W) float32 network input."""
+def scale_colours(patches: np.ndarray, spec: CropSpec) -> np.ndarray:
+    """(N, H, W, 3) patches 0..255 -> the same shape in float32, with the network's mean and spread of colours."""
     gain = 1 / (255 * np.array(spec.std))
     offset = -np.array(spec.mean) / np.array(spec.std)
-    scaled = np.asarray(patches) * gain.astype(np.float32) + offset.astype(np.float32)
-    return np.ascontiguousarray(np.moveaxis(scaled, -1, 1), dtype=np.float32)
+    return np.asarray(patches) * gain.astype(np.float32) + offset.astype(np.float32)
+
+
+def normalise(patches: np.ndarray, spec: CropSpec) -> np.ndarray:
+    """(N, H, W, 3) patches 0..255 -> (N, 3, H, W) float32 network input."""
+    return np.ascontiguousarray(np.moveaxis(scale_colours(patches, spec), -1, 1), dtype=np.float32)
 
 
 def bbox_info(

@@ -1,14 +1,24 @@
 """From photos to bodies in their cameras."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from cliff_core.body import load_body
+from cliff_core.errors import GeometryError
+from cliff_core.evaluation.scores import posed_vertices
+from cliff_core.evaluation.speed import PlainPredictor
+from cliff_core.execution.device import Precision
+from cliff_core.formats.coco import read_coco
 from cliff_core.geometry.rotations import rotvec_to_rotmat
+from cliff_core.images import read_image
 from cliff_core.inference import Crops, Predictor, crop_points
+from cliff_core.models import load_cliff
 from cliff_core.models.open_cliff import OpenCliff, OpenCliffConfig
 from cliff_core.records import Box, Camera, Keypoints
+from cliff_core.resources import resource_path
 from cliff_core.skeletons import COCO23, JOINT_SETS
 
 
@@ -69,3 +79,68 @@ def test_people_of_several_photos_are_joined_in_order(predictor):
     for one, all_in_one in zip(boxes, predictor.estimates(together), strict=True):
         (single,) = predictor.predict(PHOTO, [one])
         np.testing.assert_allclose(all_in_one.params.transl, single.params.transl, rtol=1e-5)
+
+
+def test_photos_with_many_few_and_no_people_come_back_in_order(predictor):
+    """Seven people: more than go through the trunk at once."""
+    rng = np.random.default_rng(1)
+    photos = [rng.integers(0, 255, (height, 500, 3), dtype=np.uint8) for height in (300, 400, 200, 600)]
+    boxes = [Box(50.0 * n, 20, 50.0 * n + 80, 180) for n in range(7)]
+    groups = [boxes[:2], [], boxes[2:6], boxes[6:]]
+    placed = [(rgb, predictor.place(rgb, group)) for rgb, group in zip(photos, groups, strict=True)]
+    together = predictor.predict_photos(placed)
+    assert [[estimate.box for estimate in estimates] for estimates in together] == groups
+    for rgb, group, estimates in zip(photos, groups, together, strict=True):
+        for alone, estimate in zip(predictor.predict(rgb, group), estimates, strict=True):
+            np.testing.assert_allclose(estimate.params.transl, alone.params.transl, rtol=1e-5)
+            np.testing.assert_allclose(estimate.params.pose_rotvec, alone.params.pose_rotvec, atol=1e-5)
+
+
+def test_no_photos_give_no_bodies(predictor):
+    assert predictor.predict_photos([]) == []
+
+
+def test_a_box_without_area_is_refused_before_anything_is_cut(predictor):
+    with pytest.raises(GeometryError, match="has no area"):
+        predictor.place(PHOTO, [Box(300, 200, 380, 440), Box(10, 20, 10, 20)])
+
+
+@pytest.fixture(scope="module")
+def sample():
+    """A photo of the sample with three people and their points."""
+    people, _ = read_coco(resource_path("sample", "keypoints.json"))
+    name = "gallery_three.jpg"
+    members = [person for person in people if Path(person.image_name).name == name]
+    assert len(members) == 3
+    return read_image(resource_path("sample", "photos", name)), members
+
+
+def predict_sample(predictor, sample):
+    rgb, people = sample
+    boxes, points = [person.box for person in people], [person.keypoints for person in people]
+    return predictor.predict(rgb, boxes, points, people[0].camera)
+
+
+def vertices(estimates):
+    body = load_body()
+    return np.stack([posed_vertices(body, estimate.params) for estimate in estimates])
+
+
+def test_the_fast_way_gives_the_bodies_of_the_plain_way(sample):
+    model, body = load_cliff(), load_body()
+    fast = predict_sample(Predictor(model, body), sample)
+    plain = predict_sample(PlainPredictor(model, body), sample)
+    assert [estimate.box for estimate in fast] == [estimate.box for estimate in plain]
+    np.testing.assert_allclose(vertices(fast), vertices(plain), atol=1e-4)  # a tenth of a millimetre
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="about processors")
+@pytest.mark.parametrize("native", [True, False])
+def test_bfloat16_moves_bodies_by_centimetres_at_most_and_only_where_it_is_native(sample, native, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native, raising=False)
+    model, body = load_cliff(), load_body()
+    exact = vertices(predict_sample(Predictor(model, body), sample))
+    rounded = Predictor(model, body, Precision.BFLOAT16)
+    apart = np.linalg.norm(vertices(predict_sample(rounded, sample)) - exact, axis=-1).mean()
+    assert rounded.compute.precision is (Precision.BFLOAT16 if native else Precision.FLOAT32)
+    assert 0 < apart < 0.1 if native else apart == 0

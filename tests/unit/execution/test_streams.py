@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from cliff_core.execution.streams import available_cores, map_in_order, torch_threads
+from cliff_core.execution.streams import available_cores, in_handfuls, map_in_order, torch_threads
 
 
 def test_results_come_in_the_order_of_the_pieces_whoever_is_faster():
@@ -85,3 +85,16 @@ def test_when_it_is_closed_early_no_worker_runs_any_more():
     finished = len(done)
     time.sleep(0.05)
     assert len(done) == finished < 10
+
+
+@pytest.mark.parametrize(
+    ("weights", "handfuls"),
+    [
+        ([1, 1, 1, 1, 1, 1, 1], [[1, 1, 1], [1, 1, 1], [1]]),
+        ([4, 5, 2, 20, 1, 1], [[4, 5], [2], [20], [1, 1]]),
+        ([0, 0, 30], [[0, 0], [30]]),
+        ([], []),
+    ],
+)
+def test_handfuls_are_neighbours_that_are_few_and_light_together(weights, handfuls):
+    assert list(in_handfuls(weights, most=3, heaviest=10, weight=float)) == handfuls

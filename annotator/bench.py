@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import platform
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from annotator.accuracy import measure_real_photos
+from annotator.bench_command import measure_command
+from annotator.bench_predict import CASES, measure_case
 from annotator.bench_prior import conventions
 from annotator.bench_prior import measure_prior as measure_prior_tables
 from annotator.bench_store import StoreSettings
 from annotator.bench_store import measure_store as measure_large_project
 from annotator.console import Progress
 from annotator.demo import run_demo
-from annotator.predict import predict_photos
 from cliff_core.errors import CliffError
 from cliff_core.execution.streams import available_cores
-from cliff_core.images import read_image, write_image
-from cliff_core.resources import resource_path
 
 _MOMENTS = ("photo alone", "with detected points", "after the loop")
 _LIBRARIES = ("torch", "onnxruntime", "opencv-python-headless", "numba", "numpy", "pillow")
-_PHOTOS, _ROUNDS = 24, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,41 +114,11 @@ def run_benchmark(name: str, *, seed: int, progress: Progress, files: BenchFiles
 
 
 def measure_predict(seed: int, files: BenchFiles, progress: Progress) -> list[Measured]:
-    """Photos per second of `predict`, against the same steps photo by photo with the cores left to the libraries."""
-    with tempfile.TemporaryDirectory(prefix="cliff-bench-") as folder:
-        photos, out = Path(folder, "photos"), Path(folder, "out")
-        _make_photos(photos, seed)
-        plain, pipeline = [], []
-        # The two take turns, and the best of each counts: what else the machine does hits both alike.
-        for number in range(_ROUNDS):
-            progress(2 * number, 2 * _ROUNDS, "predict, photo by photo")
-            plain.append(_rate(photos, out, workers=1))
-            progress(2 * number + 1, 2 * _ROUNDS, "predict, a photo per core")
-            pipeline.append(_rate(photos, out))
-    rate, cores_busy = max(pipeline)
-    plain_rate, _ = max(plain)
-    ratio = rate / plain_rate
-    values = {
-        "photos_per_second": rate,
-        "plain_photos_per_second": plain_rate,
-        "ratio": ratio,
-        "cores_busy": cores_busy,
-    }
-    summary = f"{rate:.2f} photos/s with {cores_busy:.1f} cores busy, {ratio:.2f} times the {plain_rate:.2f}"
-    return [Measured("predict", f"{summary} of one photo after the other", values)]
-
-
-def _rate(photos: Path, out: Path, workers: int | None = None) -> tuple[float, float]:
-    """Photos per second and cores busy, once the models are loaded and the first photo is done."""
-    times = []
-
-    def watch(done: int, total: int, text: str) -> None:
-        if done:
-            times.append((time.perf_counter(), time.process_time()))
-
-    predict_photos([photos], out, progress=watch, workers=workers)
-    seconds, worked = np.subtract(times[-1], times[0])
-    return (len(times) - 1) / float(seconds), float(worked / seconds)
+    """Persons per second from photo files to bodies against a plain script's, then photos per second with overlays."""
+    measured = [measure_case(case, progress) for case in CASES]
+    command = measure_command(seed, progress)
+    outcomes = [Measured(f"predict, {each.case.name}", f"\n{each}", each.values()) for each in measured]
+    return [*outcomes, Measured("predict, whole command with overlays", str(command), command.values())]
 
 
 def measure_accuracy(seed: int, files: BenchFiles, progress: Progress) -> list[Measured]:
@@ -208,18 +172,6 @@ _BENCHMARKS: dict[str, Callable[[int, BenchFiles, Progress], list[Measured]]] = 
     "prior": measure_prior,
     "store": measure_store,
 }
-
-
-def _make_photos(folder: Path, seed: int) -> None:
-    """The bundled portrait in many sizes and places on noisy pictures of two megapixels."""
-    portrait = read_image(resource_path("sample", "photos", "astronaut.jpg"))
-    random = np.random.default_rng(seed)
-    for number in range(_PHOTOS):
-        photo = random.integers(90, 150, (1200, 1600, 3), dtype=np.uint8)
-        side = int(random.integers(500, 1200))
-        x, y = int(random.integers(0, 1600 - side)), int(random.integers(0, 1200 - side))
-        photo[y : y + side, x : x + side] = cv2.resize(portrait, (side, side), interpolation=cv2.INTER_AREA)
-        write_image(folder / f"{number:02}.jpg", photo)
 
 
 def _machine() -> str:

@@ -203,7 +203,7 @@ def _write_coco(file: Path, people: list[dict[str, Any]], settings: StoreSetting
 _IMPORT = """
 import sys, time
 from pathlib import Path
-from annotator.bench_store import peak_memory_mb
+from cliff_core.execution.memory import peak_memory_mb
 from annotator.project import open_project
 from annotator.project.importing import import_file
 with open_project(Path(sys.argv[1])) as project:
@@ -214,7 +214,7 @@ with open_project(Path(sys.argv[1])) as project:
 _PARSE = """
 import json, sys
 from pathlib import Path
-from annotator.bench_store import peak_memory_mb
+from cliff_core.execution.memory import peak_memory_mb
 before = peak_memory_mb()
 document = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
 print(peak_memory_mb() - before)
@@ -239,30 +239,6 @@ def _child(code: str, *arguments: str) -> list[float]:
     command = [sys.executable, "-c", code, *arguments]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     return [float(number) for number in done.stdout.split()]
-
-
-def peak_memory_mb() -> float:
-    """The most memory that this process had at any time."""
-    if sys.platform == "win32":
-        import ctypes
-        from ctypes import wintypes
-
-        class Counters(ctypes.Structure):
-            """PROCESS_MEMORY_COUNTERS of the Windows API."""
-
-            _fields_ = [("cb", wintypes.DWORD), ("faults", wintypes.DWORD), ("peak", ctypes.c_size_t)] + [
-                (f"rest{number}", ctypes.c_size_t) for number in range(7)
-            ]
-
-        counters = Counters(cb=ctypes.sizeof(Counters))
-        kernel = getattr(ctypes, "windll").kernel32  # noqa: B009  (exists on Windows alone)
-        kernel.GetCurrentProcess.restype = wintypes.HANDLE
-        kernel.K32GetProcessMemoryInfo(wintypes.HANDLE(kernel.GetCurrentProcess()), ctypes.byref(counters), counters.cb)
-        return counters.peak / 1e6
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
 
 
 def _measure_bulk(folder: Path, people: list[dict[str, Any]], settings: StoreSettings, seed: int) -> dict[str, float]:

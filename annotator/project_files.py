@@ -29,8 +29,6 @@ from cliff_core.body.files import GENDERS
 from cliff_core.errors import FormatError
 from cliff_core.formats import recognise
 
-_LISTED = 20
-
 
 @dataclass(frozen=True, slots=True)
 class NewReport:
@@ -50,30 +48,9 @@ class NewReport:
 
     def __str__(self) -> str:
         """Counts, what was left out, what to do next."""
-        return "\n".join(
-            [f"{self.project}: a project of {self.photos} photos", *_left_out(self.refused), *self.notices]
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class PhotosReport:
-    """Photos that were added to a project.
-
-    Attributes:
-        project: its folder.
-        added: how many are new.
-        known: how many it had already.
-        refused: one line for each picture that cannot be read, and why.
-    """
-
-    project: Path
-    added: int
-    known: int
-    refused: list[str]
-
-    def __str__(self) -> str:
-        """Counts and what was left out."""
-        return "\n".join([f"{self.added} photos added, {self.known} known already", *_left_out(self.refused)])
+        _, _, left_out = str(AddedPhotos(self.photos, 0, self.refused)).partition("\n")
+        lines = [f"{self.project}: a project of {self.photos} photos", left_out, *self.notices]
+        return "\n".join(line for line in lines if line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,27 +73,6 @@ class Restored:
         return f"{self.project}: restored from {self.backup.name}\n{kept}"
 
 
-@dataclass(frozen=True, slots=True)
-class Mirrored:
-    """A mirror that was written.
-
-    Attributes:
-        written: files that were written.
-        changed_elsewhere: files that were left alone, because somebody else had changed them.
-    """
-
-    written: int
-    changed_elsewhere: list[str]
-
-    def __str__(self) -> str:
-        """Counts, and what to do about the others."""
-        lines = [f"{self.written} files written"]
-        lines += [
-            f"left alone, changed by somebody else: {name}; `merge` takes it in" for name in self.changed_elsewhere
-        ]
-        return "\n".join(lines)
-
-
 def new_project(folder: Path, images: Sequence[Path], *, joint_set: str, progress: Progress) -> NewReport:
     """Make a project about folders of photos.
 
@@ -137,7 +93,7 @@ def import_into(
     photos: Path | None,
     body: Path | None,
     progress: Progress,
-) -> ImportReport | PhotosReport:
+) -> ImportReport | AddedPhotos:
     """Take a file's people over, or a folder's photos.
 
     Raises:
@@ -146,8 +102,7 @@ def import_into(
     """
     with _for_writing(folder) as project:
         if format_name is None and file.is_dir() and not _is_annotation(file):
-            added: AddedPhotos = project.add_photos(file, progress)
-            return PhotosReport(folder, added.added, added.known, added.refused)
+            return project.add_photos(file, progress)
         loaded = None if body is None else load_body(body)
         return import_file(project, file, format_name=format_name, photos=photos, body=loaded, progress=progress)
 
@@ -213,15 +168,14 @@ def relink_project(folder: Path, photos: Path, *, progress: Progress) -> Relinke
         return project.relink(photos, progress)
 
 
-def mirror_project(folder: Path, *, everything: bool, replace: bool) -> Mirrored:
+def mirror_project(folder: Path, *, everything: bool, replace: bool) -> MirrorReport:
     """Bring the mirror up to date.
 
     Raises:
         ProjectError: the project cannot be written.
     """
     with _for_writing(folder) as project:
-        report: MirrorReport = project.write_mirror(everything=everything, replace=replace)
-        return Mirrored(report.written, report.changed_elsewhere)
+        return project.write_mirror(everything=everything, replace=replace)
 
 
 @contextmanager
@@ -242,8 +196,3 @@ def _is_annotation(folder: Path) -> bool:
     except FormatError:
         return False
     return True
-
-
-def _left_out(refused: Sequence[str]) -> list[str]:
-    more = len(refused) - _LISTED
-    return [*(f"left out: {line}" for line in refused[:_LISTED]), *([f"and {more} more"] if more > 0 else [])]

@@ -261,6 +261,8 @@ def prediction_of_block(block: Mapping[str, Any], name: str) -> tuple[Prediction
         rows = [block["points"][name] for name in names]
         values = np.array([row[:4] for row in rows], dtype=np.float64)
         sources = tuple(Provenance(row[4]) for row in rows)
+        if not np.isin(values[:, 2], (0, 1, 2)).all():
+            raise ValueError(f"prediction {name}: visibility is 0, 1 or 2")
         keypoints = Keypoints(block["joint_set"], values[:, :2], values[:, 2].astype(np.int8), values[:, 3], sources)
     if "pose" in block:
         pose = np.array([block["pose"][joint] for joint in SMPL24.names], dtype=np.float64).reshape(24, 3)

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from annotator.console import Progress
 from annotator.project.errors import EditError
 from annotator.project.filesystem import write_whole
-from annotator.project.photos import Progress, photo_files
+from annotator.project.photos import photo_files
 from annotator.project.predictions import utc_now
 from annotator.project.reader import Reader
 from annotator.project.state import Person, Photo

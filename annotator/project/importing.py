@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from annotator.console import Progress
 from annotator.project.bulk import Batch
 from annotator.project.errors import EditError
-from annotator.project.photos import Progress, root_path
+from annotator.project.photos import root_path
 from annotator.project.predictions import Prediction, Run
 from annotator.project.store import Project, silent
 from cliff_core.body import Body

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from annotator.console import Progress
 from annotator.project.backups import list_backups
 from annotator.project.database import FILE_NAME, Database
 from annotator.project.draft import person_columns
@@ -18,7 +19,7 @@ from annotator.project.fields import FROM
 from annotator.project.journal import as_json, link_hash, link_line
 from annotator.project.mirror import find_differences, lagging
 from annotator.project.opening import open_project, read_description
-from annotator.project.photos import Progress, photo_files
+from annotator.project.photos import photo_files
 from annotator.project.store import Project, silent
 
 State = Literal["ok", "note", "problem"]

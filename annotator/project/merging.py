@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from annotator.console import Progress
 from annotator.project.agreement import Agreement, Pairs
 from annotator.project.backups import make_backup
 from annotator.project.copies import Copy, open_copy
@@ -25,7 +26,6 @@ from annotator.project.draft import Draft
 from annotator.project.fields import COMMENT, FROM, PERSON, PHOTO
 from annotator.project.journal import DO, MERGE
 from annotator.project.photo_merge import Conflict, PhotoMerge
-from annotator.project.photos import Progress
 from annotator.project.rebuild import stored_prediction
 from annotator.project.store import Project, silent
 from cliff_core.body import Body

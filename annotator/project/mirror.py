@@ -40,6 +40,11 @@ class MirrorReport:
     written: int
     changed_elsewhere: list[str]
 
+    def __str__(self) -> str:
+        """Counts, and what to do about the others."""
+        left = "left alone, changed by somebody else, `merge` takes it in"
+        return "\n".join([f"{self.written} files written", *(f"{left}: {name}" for name in self.changed_elsewhere)])
+
 
 def lagging(database: Database) -> int:
     """How many photos' files are behind."""

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from annotator.console import Progress
 from annotator.project import schema
 from annotator.project.backups import list_backups, make_backup
 from annotator.project.database import FILE_NAME, ROLLBACK, UNSAFE, WAL, Database
@@ -26,7 +27,7 @@ from annotator.project.journal import Journal
 from annotator.project.lock import Holder, WriterLock
 from annotator.project.mirror import FOLDER as MIRROR_FOLDER
 from annotator.project.mirror import lagging
-from annotator.project.photos import AddedPhotos, Progress
+from annotator.project.photos import AddedPhotos
 from annotator.project.store import Project, silent
 from cliff_core.skeletons import JOINT_SETS
 

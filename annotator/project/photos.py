@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from annotator.console import Progress
 from annotator.project.database import Database
 from annotator.project.documents import photo_uid
 from annotator.project.errors import EditError, NotAProjectError
@@ -22,11 +23,11 @@ from cliff_core.errors import CliffError, ImageError
 from cliff_core.execution.streams import available_cores, map_in_order
 from cliff_core.images import find_images, read_header
 
-Progress = Callable[[int, int, str], None]
 OWN_FOLDERS = ("annotations", "backups", "runs")
 """Folders in a project that are not a person's."""
 
 _PORTION = 1000
+_LISTED = 20  # lines of a kind in the text for people; the JSON has all
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,14 @@ class AddedPhotos:
     added: int
     known: int
     refused: list[str]
+
+    def __str__(self) -> str:
+        """Counts, and what was left out."""
+        lines = [f"{self.added} photos added, {self.known} known already"]
+        lines += [f"left out: {line}" for line in self.refused[:_LISTED]]
+        if len(self.refused) > _LISTED:
+            lines.append(f"left out: {len(self.refused) - _LISTED} more (--json lists all)")
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True)

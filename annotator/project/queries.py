@@ -80,7 +80,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class Counts:
     """How far the work is.
 
     Attributes:
@@ -158,7 +158,7 @@ def worst_first(
     )
 
 
-def progress_of(database: Database) -> Progress:
+def progress_of(database: Database) -> Counts:
     """How far the work is, from counts that the database keeps."""
     photos = database.value("SELECT photos FROM photo_tally WHERE NOT excluded") or 0
     rows = database.rows("SELECT state, verdict, edited, people FROM tally")
@@ -166,7 +166,7 @@ def progress_of(database: Database) -> Progress:
     def count(**wanted: str | int) -> int:
         return sum(row[3] for row in rows if all(row[_PLACES[key]] == value for key, value in wanted.items()))
 
-    return Progress(
+    return Counts(
         photos,
         count(),
         count(state="proposed"),

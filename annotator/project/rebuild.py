@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from annotator.console import Progress
 from annotator.project import schema
 from annotator.project.backups import held_alone, put_in_place
 from annotator.project.database import UNSAFE, Database
@@ -24,7 +25,6 @@ from annotator.project.filesystem import sync_file
 from annotator.project.journal import DO, MERGE, NOTE, Entry, Journal
 from annotator.project.mirror import FOLDER as MIRROR_FOLDER
 from annotator.project.opening import Description, read_description
-from annotator.project.photos import Progress
 from annotator.project.predictions import Prediction, store_predictions, store_run
 from annotator.project.reader import Reader
 from annotator.project.store import silent

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from annotator.console import Progress
 from annotator.project.backups import Backup, make_backup
 from annotator.project.bulk import Batch
 from annotator.project.database import Database
@@ -17,7 +18,7 @@ from annotator.project.errors import EditError, ProjectError, ReadOnlyProjectErr
 from annotator.project.journal import BULK, DO, HAND, NOTE, REDO, UNDO, Entry, Step, Subject
 from annotator.project.lock import Holder, WriterLock, this_user
 from annotator.project.mirror import MirrorReport, MirrorThread, write_mirror
-from annotator.project.photos import AddedPhotos, Progress, Relinked, add_photos, photo_files, relink
+from annotator.project.photos import AddedPhotos, Relinked, add_photos, photo_files, relink
 from annotator.project.predictions import Run, store_run
 from annotator.project.reader import Reader
 

@@ -85,10 +85,12 @@ def bulk(folder: Path, dice: random.Random) -> None:
         while True:
             with project.batch("Propose", Run.new(Provenance.MODEL, f"model {dice.random()}")) as batch:
                 for _ in range(4):
-                    for person in range(1, 20):
-                        batch.apply(person, prediction(dice)) if dice.random() < 0.5 else batch.add_person(
-                            dice.randint(1, 3), prediction(dice)
-                        )
+                    known = [person.id for person in project.people()]
+                    for _ in range(20):
+                        if known and dice.random() < 0.5:
+                            batch.apply(dice.choice(known), prediction(dice))
+                        else:
+                            batch.add_person(dice.randint(1, 3), prediction(dice))
                     batch.commit()
                     acknowledge(project)
             acknowledge(project)

@@ -27,7 +27,7 @@ SHORT, LONG = 2, 60  # kills of each
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory) -> Path:
-    """A project of three photos with somebody on each, and labels to import."""
+    """A project of three photos, and labels of three hundred people to import."""
     folder = tmp_path_factory.mktemp("kill")
     people = []
     for number in range(3):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from annotator.commands import MovePoint
 from annotator.project import Prediction, Run, create_project, open_project
 from annotator.project.database import UNSAFE
 from cliff_core.images import write_image
@@ -83,6 +84,14 @@ def person(project) -> int:
     with project.batch("Propose", _model_run()) as batch:
         batch.add_person(1, _make_prediction())
     return next(project.people()).id
+
+
+@pytest.fixture
+def closed(project, person):
+    """Folder of a project with somebody in it, which nobody has open."""
+    project.edit(MovePoint(person, "coco17", "nose", (1 / 3, 2)))
+    project.close()
+    return project.folder
 
 
 @pytest.fixture(scope="session")

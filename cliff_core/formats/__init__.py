@@ -108,7 +108,8 @@ def read(
         path: of the file.
         name: key of `FORMATS`; `None` to recognise the format by the file's content.
         photos: folder of the photos that the file names, for files that do not say how large a photo is: without it,
-            cameras stay unknown, and bodies that need one are left out.
+            cameras stay unknown, and bodies that need one are left out. Or a COCO JSON that lists them, for files that
+            name photos by number.
         body: `Body`, or one per gender, for files whose bodies stand in a world of their own (3DPW) or nowhere (SPIN,
             4D-Humans); the open bodies if not given.
 

@@ -8,7 +8,7 @@ COCO's result list, one entry per person:
     score         of the person
     bbox or box   x, y, width, height; not in every file: a box around the points stands in
 
-MMPose 1.x writes one list per photo instead:
+MMPose 1.x writes one list per photo instead, in a folder with files named as the photos:
 
     keypoints        K x [x, y], pixels
     keypoint_scores  K
@@ -34,7 +34,8 @@ import numpy as np
 
 from cliff_core.errors import FormatError
 from cliff_core.formats.files import Annotations, Read, ReadReport, SourceFile, gather, json_bytes, write_atomically
-from cliff_core.formats.json_pieces import pieces
+from cliff_core.formats.json_folder import any_looks, from_folder, photo_of_file
+from cliff_core.formats.json_pieces import JsonLook, listed_objects
 from cliff_core.formats.photo_list import PhotoList
 from cliff_core.formats.points import box_of_points, flat, points_table, scored_points, with_points, xywh_box
 from cliff_core.formats.values import is_number, is_whole, numbers, reference, relative_name, short, size_pair
@@ -48,34 +49,20 @@ _LEFT_OUT = "left out: the points of faces and hands ({} of {})"
 
 
 def recognises(source: SourceFile) -> bool:
-    """Whether the file is a JSON list of people with keypoints and image_id, or with keypoint_scores."""
-    first = source.look.first(None) if source.looks_like_json else []
-    return any(
-        isinstance(entry, dict) and "keypoints" in entry and ("image_id" in entry or "keypoint_scores" in entry)
-        for entry in first
-    )
+    """Whether a JSON is a list of people with keypoints and image_id, or with keypoint_scores; or a folder has such."""
+    return any_looks(source, _has_results)
 
 
 def people(source: SourceFile, report: ReadReport) -> Iterator[Read]:
-    """The people of the file, one by one; photos have the size that `photos` knows, else (0, 0).
+    """The people of a file, or of all such files in a folder, one by one; photos have the size that `photos` knows.
 
     Raises:
         FormatError: an entry that is not as the format says, or a photo that nobody can name; says what is needed.
     """
-    for piece in pieces(source.path):
-        if piece.key is not None or piece.position is None:
-            raise FormatError(f"{source.path}: not a list of detected people")
-        if piece.position == -1:
-            continue
-        where = f"{source.path}: person number {piece.position + 1}"
-        if not isinstance(piece.value, dict):
-            raise FormatError(f"{where}: is no object with keypoints")
-        person = _person(source, piece.value, where, report)
-        if isinstance(person, str):
-            report.skipped.append(f"person number {piece.position + 1}: {person}")
-        else:
-            report.read += 1
-            yield person, None
+    if source.is_folder:
+        yield from from_folder(source, lambda file: _people(source, file, report), report, "list of detected people")
+    else:
+        yield from _people(source, source.path, report)
 
 
 def read(source: SourceFile) -> Annotations:
@@ -124,11 +111,28 @@ def write(
     write_atomically(path, write_all)
 
 
-def _person(source: SourceFile, entry: dict, where: str, report: ReadReport) -> PhotoPerson | str:
+def _has_results(look: JsonLook) -> bool:
+    return any(
+        isinstance(entry, dict) and "keypoints" in entry and ("image_id" in entry or "keypoint_scores" in entry)
+        for entry in look.first(None)
+    )
+
+
+def _people(source: SourceFile, file: Path, report: ReadReport) -> Iterator[Read]:
+    for where, entry in listed_objects(file, "a list of detected people"):
+        person = _person(source, file, entry, where, report)
+        if isinstance(person, str):
+            report.skipped.append(f"{where if source.is_folder else where.removeprefix(f'{file}: ')}: {person}")
+        else:
+            report.read += 1
+            yield person, None
+
+
+def _person(source: SourceFile, file: Path, entry: dict, where: str, report: ReadReport) -> PhotoPerson | str:
     """The person, or why there is none."""
     if not is_whole(entry.get("category_id", 1)) or entry.get("category_id", 1) != 1:
         return f"is of category {short(entry['category_id'])}, not a person"
-    name = _photo(source, entry, where)
+    name = _photo(source, entry, where) if "image_id" in entry else photo_of_file(source, file, "", report)
     where = f"{where} ({short(name, 120)})"
     keypoints = _keypoints(entry, where, report)
     if keypoints is None:
@@ -149,12 +153,6 @@ def _person(source: SourceFile, entry: dict, where: str, report: ReadReport) -> 
 
 def _photo(source: SourceFile, entry: dict, where: str) -> str:
     """The photo's name."""
-    if "image_id" not in entry:
-        stem = relative_name(source.path.stem, where)
-        name = source.photos.by_stem(stem) if source.photos else None
-        if source.photos and name is None:
-            raise FormatError(f"{where}: no photo is named '{short(stem)}', as this file is; name it as its photo")
-        return name or stem
     image_id = reference(entry["image_id"], f"{where}: image_id")
     if isinstance(image_id, str):
         return relative_name(image_id, where)

@@ -60,6 +60,30 @@ def pieces(path: Path) -> Iterator[Piece]:
         raise FormatError(f"{path}: cannot be read ({error.strerror})") from error
 
 
+def listed_objects(path: Path, what: str) -> Iterator[tuple[str, dict]]:
+    """The entries of a document that is a list of objects, each with its file and number for errors.
+
+    Args:
+        path: of the JSON.
+        what: they are, for the error.
+
+    Raises:
+        FormatError: as of `pieces`; no list, or an entry that is no object.
+    """
+    is_list = False
+    for piece in pieces(path):
+        is_list = piece.key is None and piece.position is not None
+        if not is_list:
+            break
+        if piece.position != -1:
+            where = f"{path}: person number {(piece.position or 0) + 1}"
+            if not isinstance(piece.value, dict):
+                raise FormatError(f"{where}: is no object")
+            yield where, piece.value
+    if not is_list:
+        raise FormatError(f"{path}: not {what}; it must be a JSON list of people")
+
+
 def _object(text: _Text) -> Iterator[Piece]:
     text.take("{")
     seen: set[str] = set()

@@ -25,7 +25,7 @@ import numpy as np
 
 from cliff_core.errors import FormatError
 from cliff_core.formats.files import Annotations, Read, ReadReport, SourceFile, gather, json_bytes, write_atomically
-from cliff_core.formats.json_pieces import pieces
+from cliff_core.formats.json_pieces import listed_objects
 from cliff_core.formats.points import box_of_points, points_table, with_points, xywh_box
 from cliff_core.formats.values import is_whole, numbers, relative_name, short, size_pair
 from cliff_core.records import Box, Estimate, Keypoints, PhotoPerson, Provenance
@@ -49,17 +49,10 @@ def people(source: SourceFile, report: ReadReport) -> Iterator[Read]:
     Raises:
         FormatError: an entry that is not as the format says; names it and what is wrong.
     """
-    for piece in pieces(source.path):
-        if piece.key is not None or piece.position is None:
-            raise FormatError(f"{source.path}: not an MPII file: it must be a list of people")
-        if piece.position == -1:
-            continue
-        where = f"{source.path}: person number {piece.position + 1}"
-        if not isinstance(piece.value, dict):
-            raise FormatError(f"{where}: is no object with image, joints and joints_vis")
-        person = _person(source, piece.value, where)
+    for where, entry in listed_objects(source.path, "an MPII file"):
+        person = _person(source, entry, where)
         if isinstance(person, str):
-            report.skipped.append(f"person number {piece.position + 1}: {person}")
+            report.skipped.append(f"{where.removeprefix(f'{source.path}: ')}: {person}")
         else:
             report.read += 1
             yield person, None

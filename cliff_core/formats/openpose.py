@@ -27,6 +27,7 @@ import numpy as np
 
 from cliff_core.errors import FormatError
 from cliff_core.formats.files import Annotations, Read, ReadReport, SourceFile, gather, json_bytes, write_bytes
+from cliff_core.formats.json_folder import any_looks, from_folder, photo_of_file
 from cliff_core.formats.json_pieces import JsonLook, pieces
 from cliff_core.formats.points import box_of_points, flat, points_table, scored_points, with_points, xywh_box
 from cliff_core.formats.values import image_size, is_whole, numbers, relative_name
@@ -40,14 +41,11 @@ _MIDDLES = (("neck", "left_shoulder", "right_shoulder"), ("mid_hip", "left_hip",
 _OTHER_MODELS = {45: "15 points of the MPI model", 57: "19 points of BODY_19"}
 _BODY18 = [index for index, name in enumerate(BODY25.names[:19]) if name != "mid_hip"]  # the older model's order
 _LARGEST_NORMALISED = 2.0
-_UNNAMED = "OpenPose names no photo: the people belong to the photo with the name of their file"
 
 
 def recognises(source: SourceFile) -> bool:
     """Whether a JSON has people with OpenPose's points, or a folder has such a JSON."""
-    if source.is_folder:
-        return any(_readable(file) and _has_people(JsonLook(file)) for file in _files(source.path))
-    return source.looks_like_json and _has_people(source.look)
+    return any_looks(source, _has_people)
 
 
 def people(source: SourceFile, report: ReadReport) -> Iterator[Read]:
@@ -58,22 +56,10 @@ def people(source: SourceFile, report: ReadReport) -> Iterator[Read]:
     Raises:
         FormatError: a file that is not as OpenPose says, or a folder without any.
     """
-    if not source.is_folder:
-        yield from _people(source, source.path, "", report)
-        return
-    found = False
-    for file in _files(source.path):
-        try:
-            folder = file.parent.relative_to(source.path).as_posix()
-            for person in _people(source, file, "" if folder == "." else folder, report):
-                found = True
-                yield person
-            found = True
-        except FormatError as error:
-            report.skipped.append(str(error))
-    if not found:
-        reason = f" ({report.skipped[0]})" if report.skipped else ""
-        raise FormatError(f"{source.path}: no OpenPose JSON in this folder{reason}")
+    if source.is_folder:
+        yield from from_folder(source, lambda file: _people(source, file, report), report, "OpenPose JSON")
+    else:
+        yield from _people(source, source.path, report)
 
 
 def read(source: SourceFile) -> Annotations:
@@ -115,25 +101,11 @@ def write(
         write_bytes(path, json_bytes(path, _document([])))
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """JSON files of a folder and those below, sorted, without hidden ones."""
-    for file in sorted(folder.rglob("*.json")):
-        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(folder).parts):
-            yield file
-
-
 def _has_people(look: JsonLook) -> bool:
     return any(isinstance(entry, dict) and not _KEYS.isdisjoint(entry) for entry in look.first("people"))
 
 
-def _readable(file: Path) -> bool:
-    try:
-        return JsonLook(file).has("people")
-    except FormatError:
-        return False
-
-
-def _people(source: SourceFile, file: Path, folder: str, report: ReadReport) -> Iterator[Read]:
+def _people(source: SourceFile, file: Path, report: ReadReport) -> Iterator[Read]:
     """The people of one file. Our own files say which photo it is about before the people, others' nowhere."""
     photo: tuple[str, tuple[int, int]] | None = None
     found = False
@@ -144,7 +116,8 @@ def _people(source: SourceFile, file: Path, folder: str, report: ReadReport) -> 
             continue
         found = True
         if photo is None:
-            photo = _photo(source, file, folder, report)
+            name = photo_of_file(source, file, _ENDING, report)
+            photo = name, source.photo_size(name) or (0, 0)
         if piece.position == -1:
             continue
         if piece.position is None or not isinstance(piece.value, dict):
@@ -165,16 +138,6 @@ def _own_photo(value: dict, file: Path) -> tuple[str, tuple[int, int]]:
         raise FormatError(f"{file}: image: has no file_name")
     name = relative_name(value["file_name"], f"{file}: image")
     return name, image_size(value.get("width"), value.get("height"), f"{file}: image")
-
-
-def _photo(source: SourceFile, file: Path, folder: str, report: ReadReport) -> tuple[str, tuple[int, int]]:
-    """Name and size of the photo by the file's own name; (0, 0) where nobody knows the size."""
-    stem = file.name.removesuffix(file.suffix).removesuffix(_ENDING)
-    stem = relative_name(f"{folder}/{stem}" if folder else stem, str(file))
-    name = source.photos.by_stem(stem) if source.photos else None
-    if _UNNAMED not in report.notes:
-        report.notes.append(_UNNAMED)
-    return (name, source.photo_size(name) or (0, 0)) if name else (stem, (0, 0))
 
 
 def _person(entry: dict, photo: tuple[str, tuple[int, int]], where: str) -> PhotoPerson | str:

@@ -124,6 +124,26 @@ def test_mmposes_list_belongs_to_the_photo_of_its_name(tmp_path):
         read(path.rename(tmp_path / "other.json"), photos=tmp_path / "photos")
 
 
+def test_mmposes_folder_is_read_file_by_file(tmp_path):
+    for name in ("a", "in/b"):
+        place = tmp_path / "predictions" / f"{name}.json"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        save(place, [mmpose(), mmpose(keypoint_scores=[0] * 17)])
+    (tmp_path / "predictions" / "other.json").write_text("{}")
+
+    annotations = read(tmp_path / "predictions")
+
+    assert recognise(tmp_path / "predictions") == "coco-result"
+    assert [each.image_name for each in annotations.people] == ["a", "in/b"]
+    for line, end in zip(
+        annotations.report.skipped,
+        ("a.json: person number 2: has no point that was found (a)", "b.json: person number 2: has no point that was "
+         "found (in/b)", "other.json: not a list of detected people; it must be a JSON list of people"),
+        strict=True,
+    ):  # fmt: skip
+        assert line.endswith(end)
+
+
 def test_whoever_was_not_found_is_left_out_by_number(tmp_path):
     one_point = [5.0, 6.0, 0.9] + [0] * 48
     entries = [alphapose(category_id=3), alphapose(keypoints=[0] * 51)]
@@ -152,7 +172,7 @@ def test_whoever_was_not_found_is_left_out_by_number(tmp_path):
         (mmpose(keypoint_scores=[0.5] * 16), "keypoint_scores has 16 numbers, not 17"),
         (mmpose(keypoints=[[1, 2, 3]] * 17), "keypoints has 3 numbers, not 2"),
         (mmpose(bbox=[[10, 20, 5, 30]]), "bbox: a box of -5 x 10 pixels has no area"),
-        ("x", "is no object with keypoints"),
+        ("x", "is no object"),
     ],
 )
 def test_a_wrong_entry_is_named_with_what_is_wrong(tmp_path, entry, message):

@@ -74,3 +74,12 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
 
     with pytest.raises(FormatError, match=r"o\.json: cannot be written"):
         write("coco", tmp_path / "taken" / "o.json", people())
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("content", ["", "{}", "null", '"people"', "7", '{"people": 3}'])
+def test_a_file_of_nothing_is_no_file_of_nobody(tmp_path, name, content):
+    (tmp_path / "some.file").write_text(content)
+
+    with pytest.raises(FormatError, match=r"some\.file"):
+        read(tmp_path / "some.file", name)

@@ -88,7 +88,8 @@ def test_photos_give_their_size(tmp_path):
         ([entry(image=5)], "person number 1: has no image"),
         ([entry(image_size=[640])], r"image_size is \[640\], not width and height"),
         ([7], "person number 1: is no object"),
-        ({"image": "a"}, "not an MPII file: it must be a list of people"),
+        ({"image": "a"}, "not an MPII file; it must be a JSON list of people"),
+        ({}, "not an MPII file; it must be a JSON list of people"),
     ],
 )
 def test_a_wrong_file_is_refused_with_what_is_wrong(tmp_path, content, message):

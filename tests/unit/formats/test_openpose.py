@@ -51,7 +51,7 @@ def test_people_have_body25s_points_and_a_box_around_them(tmp_path):
     assert one.keypoints.points_px[BODY25.index("right_wrist")].tolist() == [104, 208]  # right before left
     np.testing.assert_allclose(one.box.xyxy, [100 - 2.4, 200 - 4.8, 124 + 2.4, 248 + 4.8])
     assert annotations.report.notes == [
-        "OpenPose names no photo: the people belong to the photo with the name of their file"
+        "the files do not name their photos: people belong to the photo with the name of their file"
     ]
 
 
@@ -82,6 +82,18 @@ def test_a_damaged_file_of_a_folder_is_left_out_by_name(tmp_path):
     assert [line.partition("_keypoints")[0][-1:] or line for line in report.skipped[:1]] == ["b"]
     assert "not valid JSON" in report.skipped[0]
     assert "c.json: not an OpenPose file: it has no 'people'" in report.skipped[1]
+
+
+def test_a_file_that_is_about_none_of_the_photos_is_left_out_by_name(tmp_path):
+    for name in ("in/c", "d"):
+        save(tmp_path / "poses" / f"{name}_keypoints.json", document({"pose_keypoints_2d": pose()}))
+    write_image(tmp_path / "photos" / "c.jpg", np.zeros((30, 20, 3), np.uint8))
+
+    annotations = read(tmp_path / "poses", photos=tmp_path / "photos")
+
+    assert [each.image_name for each in annotations.people] == ["c.jpg"]  # wherever the one of this name lies
+    (line,) = annotations.report.skipped
+    assert "d_keypoints.json: no photo is named 'd', as this file is; name it as its photo" in line
 
 
 def test_a_folder_without_openpose_is_refused(tmp_path):

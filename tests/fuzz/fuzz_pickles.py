@@ -9,7 +9,7 @@ import random
 import struct
 from typing import Any
 
-from fuzz_values import mutate_value
+from fuzz_values import LARGEST, leaves, mutate_value
 
 CANARY = "touch fuzz-canary"
 
@@ -92,6 +92,8 @@ def mutate_pickle(rng: random.Random, data: bytes) -> bytes:
         value = _loaded(data)
         for _ in range(rng.choice([1, 1, 2, 3])):
             value = mutate_value(rng, value)
+            if leaves(value) >= 10 * LARGEST:
+                return hostile_pickle(rng.randrange(hostile_pickle.count))
         try:
             return pickle.dumps(value, rng.choice([0, 1, 2, 2, 3, 4, 5]))
         except (RecursionError, pickle.PicklingError):

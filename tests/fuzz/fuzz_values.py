@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -60,14 +61,18 @@ def mutate_tree(rng: random.Random, root: Any) -> Any:
 
 def leaves(value: Any, most: int = 10 * LARGEST) -> int:
     """How many values a document has when it is written out, counted up to `most`: parts may be there many times."""
+    return sum(1 for _ in _parts(value, most))
+
+
+def _parts(value: Any, most: int) -> Iterator[Any]:
     stack, count = [value], 0
     while stack and count < most:
         node = stack.pop()
         count += 1
+        yield node
         if isinstance(node, list | dict):
             inner = list(node.values()) if isinstance(node, dict) else node
             stack.extend(inner[: most - count])
-    return count
 
 
 def mutate_array(rng: random.Random, array: np.ndarray) -> np.ndarray:
@@ -134,5 +139,4 @@ def mutate_value(rng: random.Random, root: Any) -> Any:
 
 
 def _has_arrays(value: Any) -> bool:
-    inner = value.values() if isinstance(value, dict) else value
-    return any(isinstance(each, np.ndarray) or (isinstance(each, list | dict) and _has_arrays(each)) for each in inner)
+    return any(isinstance(part, np.ndarray) for part in _parts(value, LARGEST))

@@ -139,6 +139,7 @@ class Fuzzer:
                 self._case("any", title, {"": content}, self._action("any", None))
 
     def _one(self, name: str, number: int, by_name: dict[str, list[Seed]]) -> None:
+        (self.folder / "current").write_text(f"{name}:{number}, being made")
         rng = random.Random(zlib.crc32(f"{self.seed}/{name}/{number}".encode()))
         files = dict(choose(rng, by_name[name]).files)
         target = rng.choice(sorted(files))

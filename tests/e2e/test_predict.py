@@ -20,6 +20,7 @@ from PIL import Image
 
 from annotator.cli import main
 from annotator.predict import predict_photos
+from cliff_core.execution.device import Precision, choose_compute
 from cliff_core.formats.cliff_gt import read_cliff_gt
 from cliff_core.geometry.camera import full_frame_translation
 from cliff_core.geometry.crop import OFFICIAL_CROP, bbox_info, crop_frame, crop_image, diagonal_focal_length, normalise
@@ -237,6 +238,17 @@ def test_given_boxes_and_points_are_taken_instead_of_detected_ones(tmp_path, fol
     assert sorted(arrays["part"][0][marked[0]][:, 0].tolist()) == [100, 250]
     assert marked[1:].any(axis=1).all()
     assert "grey.png" in json.loads(text)["empty"]
+
+
+def test_bfloat16_is_used_where_it_is_native_and_its_absence_is_said(tmp_path, portrait):
+    portrait.save(tmp_path / "portrait.jpg")
+    code, text, _ = run("predict", tmp_path, "--precision", "bfloat16", "--out", tmp_path / "out", "--json")
+    report = json.loads(text)
+    assert code == 0
+    assert report["people"] == 1
+    native = choose_compute(Precision.BFLOAT16).precision is Precision.BFLOAT16
+    assert [note for note in report["notes"] if "float32 was used" in note] == report["notes"]
+    assert len(report["notes"]) == (0 if native else 1)
 
 
 @pytest.mark.parametrize(

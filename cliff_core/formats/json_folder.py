@@ -1,4 +1,4 @@
-"""Folders with one JSON per photo, as detectors write them: every file that is one is read, and the others are named."""
+"""Folders with one JSON per photo, as detectors write them: every one is read, and files that are none are named."""
 
 from __future__ import annotations
 

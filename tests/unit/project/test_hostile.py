@@ -161,10 +161,10 @@ LINUX = """
 22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw
 40 22 0:35 / /mnt/team\\040share rw shared:2 - nfs4 server:/export rw
 41 22 0:36 / /mnt/windows rw - cifs //server/share rw
-42 22 0:37 / /home/me/remote rw - fuse.sshfs ada@host: rw
+42 22 0:37 / /people/me/remote rw - fuse.sshfs ada@host: rw
 43 22 8:17 / /media/stick rw - fuseblk /dev/sdb1 rw
 44 22 0:40 / /mnt/team\\040share/local rw - xfs /dev/sdc1 rw
-45 22 0:41 / /home/me/crypt rw - fuse.gocryptfs /home/me/.crypt rw
+45 22 0:41 / /people/me/crypt rw - fuse.gocryptfs /people/me/.crypt rw
 """
 MACOS = """
 /dev/disk3s1 on / (apfs, sealed, local, read-only, journaled)
@@ -178,15 +178,15 @@ server:/export on /Volumes/nfs disk (nfs, nodev, nosuid)
 @pytest.mark.parametrize(
     ("mounts", "folder", "kind"),
     [
-        (LINUX, "/home/me/project", "local"),
+        (LINUX, "/people/me/project", "local"),
         (LINUX, "/mnt/team share/project", "network"),
         (LINUX, "/mnt/team share/local/project", "local"),
         (LINUX, "/mnt/windows", "network"),
-        (LINUX, "/home/me/remote/x/y", "network"),
+        (LINUX, "/people/me/remote/x/y", "network"),
         (LINUX, "/media/stick/project", "local"),
-        (LINUX, "/home/me/crypt/project", "local"),
-        (LINUX, "/home/me/Dropbox/project", "synced"),
-        (LINUX, "/home/me/OneDrive - Firm/project", "synced"),
+        (LINUX, "/people/me/crypt/project", "local"),
+        (LINUX, "/people/me/Dropbox/project", "synced"),
+        (LINUX, "/people/me/OneDrive - Firm/project", "synced"),
         (MACOS, "/private/me/project", "local"),
         (MACOS, "/Volumes/share/project", "network"),
         (MACOS, "/Volumes/nfs disk/project", "network"),

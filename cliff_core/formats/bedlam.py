@@ -144,7 +144,7 @@ def write(
     """
     ready = subjects(path, people, estimates, body, "a BEDLAM file", posed=False)
     shapes = {**_WRITTEN, **shapes_for(ready, *_OURS)}
-    write_rows(path, [_row(subject) for subject in ready], shapes, ("imgname", *TEXT))
+    write_rows(path, len(ready), map(_row, ready), shapes, ("imgname", *TEXT))
 
 
 def _row(subject: Subject) -> dict[str, Any]:

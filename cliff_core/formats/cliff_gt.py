@@ -47,7 +47,7 @@ from cliff_core.formats.own_values import (
 )
 from cliff_core.formats.rows import read_rows, write_rows
 from cliff_core.formats.spin_points import from_part, spin_joints, to_part
-from cliff_core.formats.subjects import Subject, subjects
+from cliff_core.formats.subjects import Subject, each, subjects
 from cliff_core.records import Estimate, PhotoPerson, SmplParams
 
 _REQUIRED: dict[str, tuple[int, ...]] = {
@@ -111,7 +111,7 @@ def write(
     """Write people with their bodies; see `write_cliff_gt`."""
     ready = subjects(path, people, estimates, body, "a CLIFF-GT file")
     shapes = {**_REQUIRED, "S": (24, 4), **shapes_for(ready, *_OURS)}
-    write_rows(path, [_row(subject) for subject in ready], shapes, ("imgname", *TEXT))
+    write_rows(path, len(ready), map(_row, each(ready)), shapes, ("imgname", *TEXT))
 
 
 def write_cliff_gt(

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -39,10 +39,10 @@ from cliff_core.formats.files import (
     gather,
     json_bytes,
     relative_name,
-    write_bytes,
+    write_atomically,
 )
 from cliff_core.formats.json_pieces import pieces
-from cliff_core.formats.own_values import SHAPES, own_values, rotvec_of, shapes_for, text_of, vector
+from cliff_core.formats.own_values import SHAPES, own_values, rotvec_of, text_of, vector
 from cliff_core.formats.placement import CroppedPeople
 from cliff_core.formats.spin_points import from_both, to_openpose, to_part
 from cliff_core.formats.subjects import SQUARE_MARGIN, Subject, subjects
@@ -121,9 +121,14 @@ def write(
             raise FormatError(
                 f"{subject.where}: EFT knows photos by their base name alone, and {other} has the same; rename one"
             )
-    ours = tuple(shapes_for(ready, *_OURS))
-    document = {"ver": 0.1, "data": [_entry(subject, ours) for subject in ready]}
-    write_bytes(path, json_bytes(path, document))
+
+    def fill(stream: BinaryIO):
+        stream.write(b'{"ver": 0.1, "data": [')
+        for position, subject in enumerate(ready):
+            stream.write((b",\n" if position else b"\n") + json_bytes(path, _entry(subject)))
+        stream.write(b"]}")
+
+    write_atomically(path, fill)
 
 
 def _person(entry: dict[str, Any], where: str, cropped: CroppedPeople) -> Read:
@@ -167,7 +172,7 @@ def _cam_crop(values: Any, where: str) -> np.ndarray:
     return np.array([scale, tx / scale, ty / scale])
 
 
-def _entry(subject: Subject, ours: Sequence[str]) -> dict[str, Any]:
+def _entry(subject: Subject) -> dict[str, Any]:
     """One person."""
     centre, side = subject.square_crop()
     if subject.transl[2] <= 0:
@@ -182,7 +187,7 @@ def _entry(subject: Subject, ours: Sequence[str]) -> dict[str, Any]:
     )  # fmt: skip
     points = np.concatenate([to_openpose(subject.keypoints), to_part(subject.keypoints)])
     own = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in
-           own_values(subject, ours).items()}  # fmt: skip
+           own_values(subject, _OURS).items()}  # fmt: skip
     ids = {"annotId": subject.person.annotation_id} if subject.person.annotation_id >= 0 else {}
     return {
         "imageName": PurePosixPath(subject.person.image_name).name,

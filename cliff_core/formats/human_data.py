@@ -39,7 +39,7 @@ from cliff_core.formats.pickles import dump_object_array, loads
 from cliff_core.formats.placement import CroppedPeople
 from cliff_core.formats.points import box_of_points
 from cliff_core.formats.rows import Rows, Shapes, read_rows
-from cliff_core.formats.subjects import GENDER_LETTERS, SQUARE_MARGIN, Subject, subjects
+from cliff_core.formats.subjects import GENDER_LETTERS, SQUARE_MARGIN, Subject, each, subjects
 from cliff_core.formats.values import short
 from cliff_core.records import Estimate, Keypoints, PhotoPerson
 
@@ -231,8 +231,9 @@ def _arrays(ready: Sequence[Subject]) -> dict[str, Any]:
     """Everything of the file that is an array."""
     count = len(ready)
     boxes = [[s.box.x0, s.box.y0, s.box.width, s.box.height, s.box.score] for s in ready]
-    points = np.array([to_human_data(subject.keypoints) for subject in ready]).reshape(count, COUNT, 3)
-    joints = np.array([joints_to_human_data(subject) for subject in ready]).reshape(count, COUNT, 4)
+    points, joints = np.zeros((count, COUNT, 3)), np.zeros((count, COUNT, 4))
+    for row, subject in enumerate(each(ready)):
+        points[row], joints[row] = to_human_data(subject.keypoints), joints_to_human_data(subject)
     return {
         "image_path": np.array([subject.person.image_name for subject in ready], dtype=None if ready else "U1"),
         "bbox_xywh": np.array(boxes, dtype=np.float64).reshape(count, 5),

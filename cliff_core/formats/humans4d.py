@@ -35,7 +35,7 @@ from cliff_core.formats.own_values import SHAPES, TEXT, WHOLE, own_values, shape
 from cliff_core.formats.placement import CroppedPeople
 from cliff_core.formats.rows import Shapes, read_rows, write_rows
 from cliff_core.formats.spin_points import from_both, from_pelvis, to_openpose, to_part
-from cliff_core.formats.subjects import Subject, subjects
+from cliff_core.formats.subjects import Subject, each, subjects
 from cliff_core.records import Estimate, PhotoPerson
 from cliff_core.skeletons import BODY25, SPIN24
 
@@ -132,7 +132,7 @@ def write(
     """
     ready = subjects(path, people, estimates, body, "a 4D-Humans file")
     shapes = {**_WRITTEN, **shapes_for(ready, *SHAPES)}
-    write_rows(path, [_row(subject) for subject in ready], shapes, ("imgname", *TEXT))
+    write_rows(path, len(ready), map(_row, each(ready)), shapes, ("imgname", *TEXT))
 
 
 def common_values(subject: Subject) -> dict[str, Any]:

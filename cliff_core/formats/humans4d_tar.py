@@ -52,7 +52,7 @@ from cliff_core.formats.humans4d import EXTRA_POINTS, common_values, person_of, 
 from cliff_core.formats.own_values import SHAPES, vector
 from cliff_core.formats.pickles import dumps, loads
 from cliff_core.formats.placement import CroppedPeople
-from cliff_core.formats.subjects import Subject, check_photo, per_photo, subjects
+from cliff_core.formats.subjects import Subject, check_photo, each, per_photo, subjects
 from cliff_core.formats.tar_entries import TarEntry, looks_like_tar, read_entry, tar_entries
 from cliff_core.formats.values import short
 from cliff_core.images import read_size, upright_jpeg
@@ -134,7 +134,7 @@ def write(
             for name, group in grouped.items():
                 assert photos is not None
                 _add(archive, f"{keys[name]}.jpg", _jpeg(photos / name, group[0]))
-                _add(archive, f"{keys[name]}.{_PEOPLE}", dumps([_values(subject) for subject in group]))
+                _add(archive, f"{keys[name]}.{_PEOPLE}", dumps([_values(subject) for subject in each(group)]))
 
     write_atomically(path, fill)
 

@@ -27,7 +27,7 @@ from cliff_core.body import Body
 from cliff_core.errors import FormatError
 from cliff_core.formats.files import write_bytes
 from cliff_core.formats.folders import person_paths
-from cliff_core.formats.subjects import Subject, subjects
+from cliff_core.formats.subjects import Subject, each, subjects
 from cliff_core.geometry.rotations import rotvec_to_rotmat
 from cliff_core.records import Estimate, PhotoPerson
 
@@ -74,7 +74,7 @@ class MeshFormat:
             raise FormatError(f"{path}: no frame '{frame}' for meshes; take one of {', '.join(FRAMES)}")
         kind = f"{'an' if self.name == 'obj' else 'a'} {self.name.upper()} file"
         ready = subjects(path, people, estimates, body, kind)
-        for subject, place in zip(ready, person_paths(path, ready, f".{self.name}", kind), strict=True):
+        for subject, place in zip(each(ready), person_paths(path, ready, f".{self.name}", kind), strict=True):
             vertices = subject.vertices_cam if frame == "camera" else _in_its_own_frame(subject)
             assert subject.body is not None
             write_bytes(place, self._content(vertices, subject.body.faces, frame, place.stem))

@@ -56,6 +56,8 @@ def write(
             raise FormatError(f"{place}: is one of the photos, and an overlay would replace it; choose another folder")
     for name, place in places.items():
         write_image(place, _picture(photos / name, grouped[name]))
+        for subject in grouped[name]:
+            subject.let_go()
 
 
 def _picture(photo: Path, group: Sequence[Subject]) -> np.ndarray:

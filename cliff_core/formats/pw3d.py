@@ -48,7 +48,7 @@ from cliff_core.formats.own_values import Own, box_of, params_of, read_own, text
 from cliff_core.formats.pickles import dumps, loads
 from cliff_core.formats.placement import Placer, camera_of_matrix
 from cliff_core.formats.points import box_of_points, points_table, scored_points
-from cliff_core.formats.subjects import GENDER_LETTERS, Subject, per_photo, subjects
+from cliff_core.formats.subjects import GENDER_LETTERS, Subject, each, per_photo, subjects
 from cliff_core.geometry.camera import project
 from cliff_core.geometry.rotations import rotmat_to_rotvec, rotvec_to_rotmat
 from cliff_core.records import Box, Camera, Estimate, Keypoints, PhotoPerson, SmplParams
@@ -296,7 +296,7 @@ def _sequence(name: str, group: Sequence[Subject]) -> dict[str, Any]:
         "cam_poses": np.tile(np.eye(4), (frames, 1, 1)),
         "cam_intrinsics": np.array([[focal, 0, x], [0, focal, y], [0, 0, 1]]),
         "campose_valid": [np.ones(1, dtype=bool) for _ in group],
-        "jointPositions": [subject.joints_cam.reshape(1, 72) for subject in group],
+        "jointPositions": [subject.joints_cam.reshape(1, 72) for subject in each(group)],
         "img_frame_ids": np.arange(frames),
         "image_names": [group[0].person.image_name] if group else [],
         "image_size": np.array(camera.image_size_px).reshape(1, 2)[:frames],

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cliff_core.body import Body
 from cliff_core.formats.folders import person_paths
-from cliff_core.formats.subjects import subjects
+from cliff_core.formats.subjects import each, subjects
 from cliff_core.images import write_image
 from cliff_core.records import Estimate, PhotoPerson
 
@@ -47,7 +47,7 @@ def write(
     from cliff_core.rendering.theme import person_colour
 
     numbers: Counter[str] = Counter()  # of the people so far on each photo
-    for subject, place in zip(ready, person_paths(path, ready, _SUFFIX, _KIND, _SUFFIXES), strict=True):
+    for subject, place in zip(each(ready), person_paths(path, ready, _SUFFIX, _KIND, _SUFFIXES), strict=True):
         assert subject.body is not None
         colour = person_colour(numbers[subject.person.image_name])
         numbers[subject.person.image_name] += 1

@@ -6,8 +6,9 @@ anything is unpacked, so that one lying array costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,23 +99,33 @@ def read_rows(
     return rows
 
 
-def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], shapes: Mapping[str, tuple[int, ...]], text=()) -> None:
-    """Write one array per name, float64 as far as it is numbers; the file is complete or not there at all.
+def write_rows(
+    path: Path, count: int, rows: Iterable[Mapping[str, Any]], shapes: Mapping[str, tuple[int, ...]], text=()
+) -> None:
+    """Write one array per name; the file is complete or not there at all.
 
     Args:
         path: of the npz.
-        rows: one person's values by name each.
+        count: how many rows there are.
+        rows: one person's values by name each; taken one by one, so that only the arrays are in memory.
         shapes: the arrays, with the shape of one row.
-        text: which of them hold text; an empty array has no kind of its own.
+        text: which of them hold text.
 
     Raises:
         FormatError: a place that cannot be written.
     """
-    arrays: dict[str, np.ndarray] = {}
-    for name, shape in shapes.items():
-        values = [row[name] for row in rows]
-        arrays[name] = np.array(values, dtype=None if rows or name not in text else "U1").reshape(len(rows), *shape)
-    write_atomically(path, lambda stream: np.savez_compressed(stream, allow_pickle=False, **arrays))
+    words: dict[str, list[str]] = {name: [] for name in shapes if name in text}
+    numbers = {name: np.zeros((count, *shape)) for name, shape in shapes.items() if name not in text}
+    for index, row in enumerate(rows):
+        if index == 0:  # flags stay flags, and whole numbers whole
+            numbers = {name: np.zeros(array.shape, np.asarray(row[name]).dtype) for name, array in numbers.items()}
+        for name, values in words.items():
+            values.append(row[name])
+        for name, array in numbers.items():
+            array[index] = row[name]
+    texts = {name: np.array(values, dtype=None if values else "U1") for name, values in words.items()}
+    arrays = {name: texts[name] if name in texts else numbers[name] for name in shapes}
+    write_atomically(path, partial(np.savez_compressed, allow_pickle=False, **arrays))
 
 
 def _check_shape(source: SourceFile, name: str, shapes: Shapes, count: int):

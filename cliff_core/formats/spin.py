@@ -34,7 +34,7 @@ from cliff_core.formats.own_values import SHAPES, TEXT, WHOLE, own_values, shape
 from cliff_core.formats.placement import CroppedPeople
 from cliff_core.formats.rows import Shapes, read_rows, write_rows
 from cliff_core.formats.spin_points import from_both, spin_joints, to_openpose, to_part
-from cliff_core.formats.subjects import GENDER_LETTERS, SQUARE_MARGIN, Subject, subjects
+from cliff_core.formats.subjects import GENDER_LETTERS, SQUARE_MARGIN, Subject, each, subjects
 from cliff_core.records import Estimate, PhotoPerson
 
 _REQUIRED: dict[str, Shapes] = {"imgname": (), "center": (2,), "scale": ()}
@@ -115,7 +115,7 @@ def write(
                 "female, so export each kind into its own file"
             )
         shapes["gender"] = ()
-    write_rows(path, [_row(subject) for subject in ready], shapes, ("imgname", *TEXT))
+    write_rows(path, len(ready), map(_row, each(ready)), shapes, ("imgname", *TEXT))
 
 
 def _row(subject: Subject) -> dict[str, Any]:

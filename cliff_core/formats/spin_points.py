@@ -90,7 +90,9 @@ def spin_joints(subject: Subject) -> np.ndarray:
 
 def from_pelvis(subject: Subject, joint_set: str) -> np.ndarray:
     """(K, 4) a body's joints in metres from the pelvis of `SPIN24`, or SMPL's own where the body does not know it."""
-    points, reference = subject.points_cam(joint_set), subject.points_cam(SPIN24.name)[SPIN24.index("pelvis")]
+    points = subject.points_cam(joint_set)
+    spin = points if joint_set == SPIN24.name else subject.points_cam(SPIN24.name)
+    reference = spin[SPIN24.index("pelvis")]
     origin = reference[:3] if reference[3] else subject.posed.joints[0]
     points[:, :3] = np.where(points[:, 3:] > 0, points[:, :3] - origin, 0)
     return points

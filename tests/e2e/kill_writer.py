@@ -28,8 +28,9 @@ SIZE = (64, 48)
 
 
 def acknowledge(project) -> None:
-    seq, link = project.database.row("SELECT seq, link FROM edit ORDER BY seq DESC LIMIT 1")
-    print(seq, link, flush=True)
+    last = project.database.row("SELECT seq, link FROM edit ORDER BY seq DESC LIMIT 1")
+    if last is not None:  # an old backup may be from before the first edit
+        print(*last, flush=True)
 
 
 def prediction(dice: random.Random) -> Prediction:

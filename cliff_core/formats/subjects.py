@@ -161,12 +161,17 @@ def per_photo(ready: Sequence[Subject]) -> dict[str, list[Subject]]:
     photos: dict[str, list[Subject]] = {}
     for subject in ready:
         others = photos.setdefault(subject.person.image_name, [])
-        if others and others[0].camera != subject.camera:
+        if others and not _same(others[0].camera, subject.camera):
             raise FormatError(
                 f"{subject.where} and another one on the same photo have different cameras; give all of them the same"
             )
         others.append(subject)
     return photos
+
+
+def _same(one: Camera, other: Camera) -> bool:
+    """Whether two cameras see alike; a principal point may be said or be the middle."""
+    return one.focal_length_px == other.focal_length_px and np.array_equal(one.centre_px, other.centre_px)
 
 
 def each(ready: Iterable[Subject]) -> Iterator[Subject]:

@@ -75,6 +75,15 @@ def test_people_of_one_photo_share_its_camera(tmp_path, group, crowd_photos):
         )  # fmt: skip
 
 
+def test_a_principal_point_in_the_middle_is_the_same_camera_said_or_not(tmp_path, group, crowd_photos):
+    said = replace(group.estimates[1], camera=replace(group.estimates[1].camera, principal_point_px=(959.5, 540.0)))
+
+    write(
+        "overlay", tmp_path, group.people[:2], [group.estimates[0], said], group.bodies, photos=crowd_photos
+    )  # fmt: skip
+    assert (tmp_path / "street" / "day 1.jpg").is_file()
+
+
 def test_a_render_shows_a_person_from_the_front_and_the_side(tmp_path, group):
     try:
         write("render", tmp_path, group.people[2:3], group.estimates[2:3], group.bodies)

@@ -61,16 +61,24 @@ class Restored:
         project: its folder.
         backup: that was taken.
         replaced: where the database that was there before lies now; `None` if there was none.
+        newer_photos: how many photos have newer work in the mirror than in the backup.
     """
 
     project: Path
     backup: Path
     replaced: Path | None
+    newer_photos: int
 
     def __str__(self) -> str:
-        """Where everything is."""
-        kept = f"what was there before: {self.replaced}" if self.replaced else "there was no database before"
-        return f"{self.project}: restored from {self.backup.name}\n{kept}"
+        """Where everything is, and where there is more."""
+        lines = [f"{self.project}: restored from {self.backup.name}"]
+        lines.append(f"what was there before: {self.replaced}" if self.replaced else "there was no database before")
+        if self.newer_photos:
+            lines.append(
+                f"annotations/ has newer work on {self.newer_photos} photos: `merge {self.project} {self.project}` "
+                "takes it in (look first with --dry-run)"
+            )
+        return "\n".join(lines)
 
 
 def new_project(folder: Path, images: Sequence[Path], *, joint_set: str, progress: Progress) -> NewReport:
@@ -155,7 +163,9 @@ def restore_project(folder: Path, backup: Path | None, *, from_mirror: bool, pro
         named = [each.path for each in list_backups(folder) if each.path.name == backup.name]
         backup = named[0] if named else backup
     taken, replaced = restore_backup(folder, backup)
-    return Restored(folder, taken, replaced)
+    with _for_writing(folder) as project:  # also brings a backup of an older version up to date
+        newer = merge_copies(project, [folder], dry_run=True, progress=progress)
+    return Restored(folder, taken, replaced, newer.photos)
 
 
 def relink_project(folder: Path, photos: Path, *, progress: Progress) -> Relinked:

@@ -326,7 +326,7 @@ def _value_at(reader: Reader, line: int, kind: str, uid: str, name: str) -> Any:
     """What a field was at a line of the journal; pointers as names of predictions."""
     after = reader.database.value(
         f"SELECT after FROM change JOIN {kind} ON {kind}.id = subject WHERE kind = ? AND {kind}.uid = ? AND field = ? "
-        "AND seq <= ? ORDER BY seq DESC, change.id DESC LIMIT 1",
+        "AND seq <= ? ORDER BY seq DESC, n DESC LIMIT 1",
         [kind, uid, name, line],
     )
     value = None if after is None else json.loads(after)

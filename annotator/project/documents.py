@@ -21,6 +21,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -37,10 +38,11 @@ from cliff_core.records import Box, Camera, Keypoints, Provenance, SmplParams
 from cliff_core.skeletons import JOINT_SETS, SMPL24
 
 FORMAT, VERSION = "cliff-annotator photo", 1
+_ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False).encode
 _PIXEL_DIGITS, _OTHER_DIGITS = 3, 7
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Document:
     """A document, and what names its photo.
 
@@ -52,12 +54,12 @@ class Document:
     uid: str
     content: Mapping[str, Any]
 
-    @property
+    @cached_property
     def text(self) -> bytes:
         """The file."""
         return (_lines(self.content, "") + "\n").encode("utf-8")
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """Of the file."""
         return hashlib.sha256(self.text).hexdigest()
@@ -309,8 +311,8 @@ def _checked_fields(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _lines(value: Any, indent: str) -> str:
     """JSON with sorted keys, an object's entries on lines of their own, and a list on one."""
-    if not isinstance(value, Mapping) or not value:
-        return json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False)
+    if not isinstance(value, dict) or not value:
+        return _ENCODE(value)
     inner = indent + "  "
-    entries = [f"{inner}{json.dumps(key, ensure_ascii=False)}: {_lines(value[key], inner)}" for key in sorted(value)]
+    entries = [f"{inner}{_ENCODE(key)}: {_lines(value[key], inner)}" for key in sorted(value)]
     return "{\n" + ",\n".join(entries) + f"\n{indent}}}"

@@ -131,10 +131,10 @@ def _replayed(database: Database) -> Iterator[tuple[str, int, dict[str, tuple[An
     fields: dict[str, tuple[Any, bool, Any]] = {}
     hands: dict[tuple[str, int], bool] = {}
     while rows := database.rows(
-        "SELECT change.kind, subject, field, seq, change.id, before, after, change.step_id, step.done, step.kind "
+        "SELECT change.kind, subject, field, seq, n, before, after, change.step_id, step.done, step.kind "
         "FROM change LEFT JOIN step ON step.id = change.step_id "
-        "WHERE (change.kind, subject, field, seq, change.id) > (?, ?, ?, ?, ?) "
-        f"ORDER BY change.kind, subject, field, seq, change.id LIMIT {_PORTION}",
+        "WHERE (change.kind, subject, field, seq, n) > (?, ?, ?, ?, ?) "
+        f"ORDER BY change.kind, subject, field, seq, n LIMIT {_PORTION}",
         last,
     ):
         last = rows[-1][:5]
@@ -191,7 +191,7 @@ def _journal(project: Project) -> Iterator[Finding]:
         expected += 1
         digest = link_hash(link, (seq, *columns))
         for row in database.rows(
-            "SELECT kind, subject, field, before, after FROM change WHERE seq = ? ORDER BY id", [seq]
+            "SELECT kind, subject, field, before, after FROM change WHERE seq = ? ORDER BY n", [seq]
         ):
             digest.update(link_line(*row))
         if seq != expected:

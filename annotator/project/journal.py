@@ -28,6 +28,10 @@ HAND, BULK, MERGE = "hand", "bulk", "merge"
 DO, UNDO, REDO, NOTE = "do", "undo", "redo", "note"
 
 
+_REMEMBERED = 100_000
+_ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False, separators=(",", ":")).encode
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What a field belongs to.
@@ -109,7 +113,7 @@ def as_json(value: Any) -> str | None:
     """A value as the journal has it: the shortest text that brings the same numbers back."""
     if value is None:
         return None
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False, separators=(",", ":"))
+    return _ENCODE(value)
 
 
 class Entry:
@@ -121,6 +125,7 @@ class Entry:
         row = database.row("SELECT seq, link FROM edit ORDER BY seq DESC LIMIT 1")
         last, link = row or (0, database.value("SELECT value FROM setting WHERE name = 'uid'"))
         self.seq = last + 1
+        self._next = 0
         self._action = action
         self._columns = (self.seq, step_id, action, command, who, utc_now(), as_json(detail) or "{}")
         self._hash = link_hash(link, self._columns)
@@ -131,10 +136,14 @@ class Entry:
         rows = []
         for change in changes:
             before, after = as_json(change.before), as_json(change.after)
-            rows.append((self.seq, follows, change.subject.kind, change.subject.id, change.field, before, after))
+            rows.append(
+                (self.seq, self._next, follows, change.subject.kind, change.subject.id, change.field, before, after)
+            )
+            self._next += 1
             self._hash.update(link_line(change.subject.kind, change.subject.id, change.field, before, after))
         self._database.execute_many(
-            "INSERT INTO change (seq, step_id, kind, subject, field, before, after) VALUES (?, ?, ?, ?, ?, ?, ?)", rows
+            "INSERT INTO change (seq, n, step_id, kind, subject, field, before, after) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            rows,
         )
 
     def finish(self) -> int:
@@ -217,29 +226,24 @@ class Journal:
         self._database.execute("UPDATE step SET done = ? WHERE id = ?", [int(done), step_id])
 
     def fields_of(self, step_id: int) -> Iterator[tuple[Subject, list[str]]]:
-        """What a step changed: each subject with its fields, in the order of their numbers."""
-        last = ("", 0)
-        while True:
-            rows = self._database.rows(
-                "SELECT DISTINCT kind, subject FROM change WHERE step_id = ? AND (kind, subject) > (?, ?) "
-                "ORDER BY kind, subject LIMIT 1000",
-                [step_id, *last],
-            )
-            for kind, subject in rows:
-                fields = self._database.rows(
-                    "SELECT DISTINCT field FROM change WHERE step_id = ? AND kind = ? AND subject = ? ORDER BY field",
-                    [step_id, kind, subject],
-                )
-                yield Subject(kind, subject), [field for (field,) in fields]
-            if not rows:
-                return
-            last = rows[-1]
+        """What a step changed: subjects with their fields, edit by edit; a subject may come again with other fields."""
+        seen: set[tuple[str, int, str]] = set()
+        edits = self._database.rows("SELECT seq FROM edit WHERE step_id = ? AND action = 'do' ORDER BY seq", [step_id])
+        for (seq,) in edits:
+            fields: dict[Subject, list[str]] = {}
+            if len(seen) > _REMEMBERED:  # of a bulk run few come again, and it does no harm
+                seen.clear()
+            for row in self._database.rows("SELECT kind, subject, field FROM change WHERE seq = ? ORDER BY n", [seq]):
+                if row not in seen:
+                    seen.add(row)
+                    fields.setdefault(Subject(row[0], row[1]), []).append(row[2])
+            yield from fields.items()
 
     def value_of(self, subject: Subject, field: str) -> tuple[Any, Step | None]:
         """What the rule says of a field, and the step that set it; `(None, None)` if nothing does."""
         row = self._database.row(
             "SELECT after, step.id FROM change JOIN step ON step.id = change.step_id WHERE change.kind = ? "
-            "AND subject = ? AND field = ? AND step.done ORDER BY seq DESC, change.id DESC LIMIT 1",
+            "AND subject = ? AND field = ? AND step.done ORDER BY seq DESC, n DESC LIMIT 1",
             [subject.kind, subject.id, field],
         )
         if row is not None:
@@ -270,7 +274,7 @@ class Journal:
     def changes(self, seq: int) -> list[Change]:
         """What one edit changed."""
         rows = self._database.rows(
-            "SELECT kind, subject, field, before, after FROM change WHERE seq = ? ORDER BY id", [seq]
+            "SELECT kind, subject, field, before, after FROM change WHERE seq = ? ORDER BY n", [seq]
         )
         return [
             Change(Subject(kind, subject), field, before and json.loads(before), after and json.loads(after))
@@ -282,7 +286,7 @@ class Journal:
         rows = self._database.rows(
             "SELECT seq, edit.step_id, action, command, who, at, detail, field, before, after "
             "FROM change JOIN edit USING (seq) WHERE kind = ? AND subject = ? AND (? IS NULL OR field = ?) "
-            "ORDER BY seq, change.id",
+            "ORDER BY seq, n",
             [subject.kind, subject.id, field, field],
         )
         return [

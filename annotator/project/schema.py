@@ -125,19 +125,20 @@ CREATE TABLE edit (                  -- the journal: one row for each transactio
     detail TEXT NOT NULL
 );
 
+CREATE INDEX edit_by_step ON edit (step_id) WHERE step_id IS NOT NULL;
+
 CREATE TABLE change (                -- what each edit changed, field by field
-    id INTEGER PRIMARY KEY,
     seq INTEGER NOT NULL REFERENCES edit (seq) DEFERRABLE INITIALLY DEFERRED,
+    n INTEGER NOT NULL,              -- within the edit
     step_id INTEGER,                 -- for 'do'; what an undo or redo changes only follows from its step
     kind TEXT NOT NULL,
     subject INTEGER NOT NULL,
     field TEXT NOT NULL,
     before TEXT,                     -- JSON, NULL where nothing was set
-    after TEXT
-);
-CREATE INDEX change_by_edit ON change (seq);
+    after TEXT,
+    PRIMARY KEY (seq, n)
+) WITHOUT ROWID;
 CREATE INDEX change_by_field ON change (kind, subject, field, seq);
-CREATE INDEX change_by_step ON change (step_id) WHERE step_id IS NOT NULL;
 """ + "".join(_NEVER_CHANGED.format(table=table) for table in ("prediction", "edit", "change"))
 
 _COUNTS = """

@@ -19,7 +19,7 @@ from annotator.commands import (
     SetPose,
     SetState,
 )
-from annotator.project import NotAProjectError, create_project, open_project
+from annotator.project import NotAProjectError, create_project, open_project, restore_backup
 from annotator.project.database import UNSAFE
 from annotator.project.documents import document_of
 from annotator.project.integrity import check_project, differences
@@ -352,3 +352,19 @@ def test_a_merged_project_passes_the_check(copied):
     found = check_project(ada.folder)
     assert found.healthy, str(found)
     json.dumps([str(finding) for finding in found.findings])
+
+
+def test_after_a_restore_the_mirror_gives_back_what_the_backup_lacks(project, person):
+    project.edit(MovePoint(person, "coco17", "nose", (1, 2)))
+    project.write_mirror()
+    backup = project.backup("open")
+    project.edit(MovePoint(person, "coco17", "nose", (1 / 3, 4)))
+    project.edit(AddPerson(2, Box(1, 1, 5, 5)))
+    project.close()
+    restore_backup(project.folder, backup.path)
+    with open_project(project.folder) as again:
+        assert nose(again, person) == [1, 2]
+        report = merge_copies(again, [again.folder])
+        assert (report.written, report.conflicts, report.people) == (True, [], 1)
+        assert nose(again, person) == [1 / 3, 4]
+        assert again.write_mirror().changed_elsewhere == []

@@ -29,8 +29,7 @@ SIZE = (64, 48)
 
 def acknowledge(project) -> None:
     last = project.database.row("SELECT seq, link FROM edit ORDER BY seq DESC LIMIT 1")
-    if last is not None:  # an old backup may be from before the first edit
-        print(*last, flush=True)
+    print(*(last or (0, "nothing yet")), flush=True)  # an old backup may be from before the first edit
 
 
 def prediction(dice: random.Random) -> Prediction:

@@ -11,8 +11,8 @@ import torch
 from cliff_core.body import load_body
 from cliff_core.body.torch_body import TorchBody
 from cliff_core.evaluation.metrics import pa_mpjpe
+from cliff_core.evaluation.scores import SMPL14
 from cliff_core.models.open_cliff import OPEN_CROP, OpenCliff, Regressed
-from cliff_core.skeletons import SMPL24
 from cliff_core.synthetic.people import sample_people
 from cliff_core.synthetic.poses import PoseBank
 from cliff_core.training.labels import Labels, label_people
@@ -21,18 +21,6 @@ from cliff_core.training.renders import encoded
 if TYPE_CHECKING:
     from cliff_core.training.phases import Material
 
-EVALUATION_JOINTS = [
-    SMPL24.index(name)
-    for name in (
-        *(
-            f"{side}_{part}"
-            for part in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
-            for side in ("left", "right")
-        ),
-        "neck",
-        "head",
-    )
-]
 _COCO17, _SMPL24 = slice(0, 17), slice(23, 47)
 
 
@@ -92,4 +80,4 @@ def _scores(name: str, body: Regressed, labels: Labels) -> dict[str, float]:
 
 
 def _rooted(joints: torch.Tensor) -> np.ndarray:
-    return (joints - joints[:, :1])[:, EVALUATION_JOINTS].numpy().astype(np.float64)
+    return (joints - joints[:, :1])[:, SMPL14].numpy().astype(np.float64)

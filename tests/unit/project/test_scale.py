@@ -16,7 +16,7 @@ from annotator.project.queries import (
 )
 from cliff_core.records import Box
 
-SMALL = StoreSettings(photos=100, edits=20, lookups=3, openings=1, json_edits=3, large_json_edits=1)
+SMALL = StoreSettings(photos=100, edits=20, lookups=3, openings=1, large_json_edits=1)
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_the_benchmark_measures_everything_it_promises(tmp_path):
 def test_importing_takes_no_more_memory_for_ten_times_the_people(tmp_path):
     memory = []
     for photos in (2_000, 20_000):
-        settings = StoreSettings(photos=photos, edits=1, lookups=1, openings=1, json_edits=1, large_json_edits=1)
+        settings = StoreSettings(photos=photos, edits=1, lookups=1, openings=1, large_json_edits=1)
         numbers = measure_store(tmp_path / str(photos), settings, 0, lambda done, total, text: None)
         memory.append(numbers.values["import_mb"])
     # the table of photos grows, people do not stay: 18,000 more photos and 36,000 more people

@@ -143,9 +143,6 @@ def measure_store(folder: Path, settings: StoreSettings, seed: int, progress: Pr
     return StoreNumbers(settings, values)
 
 
-# --- what is in it
-
-
 def _make_people(seed: int) -> list[dict[str, Any]]:
     """People as an annotation file has them, with all digits."""
     random = np.random.default_rng(seed)
@@ -198,8 +195,6 @@ def _write_coco(file: Path, people: list[dict[str, Any]], settings: StoreSetting
             stream.write(("," if number else "") + "{" + head + ', "iscrowd": 0, ' + ready[number % _VARIETY] + "}")
         stream.write('], "categories": [' + json.dumps(category) + "]}")
 
-
-# --- ours
 
 _IMPORT = """
 import sys, time
@@ -346,9 +341,6 @@ def _timed(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
-
-
-# --- the others
 
 
 def _make_files(folder: Path, people: list[dict[str, Any]], settings: StoreSettings) -> tuple[list[Path], float]:

@@ -7,6 +7,7 @@ be used (`filesystem.place_of`) the rollback journal takes two or three, and `EX
 from __future__ import annotations
 
 import sqlite3
+import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -81,6 +82,8 @@ class Database:
             execute = self._connection.execute
             self.journal = str(execute(f"PRAGMA journal_mode={journal}").fetchone()[0])
             execute(f"PRAGMA synchronous={_SYNCHRONOUS.get(self.journal, 'EXTRA')}")
+            if sys.platform == "darwin":  # where fsync alone leaves what it wrote in the drive's own memory
+                execute("PRAGMA fullfsync=ON")
             execute(f"PRAGMA journal_size_limit={_WAL_LIMIT_BYTES}")
             execute(f"PRAGMA wal_autocheckpoint={_WAL_PAGES}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 
 def peak_memory_mb() -> float:
@@ -23,6 +24,10 @@ def peak_memory_mb() -> float:
         kernel.GetCurrentProcess.restype = wintypes.HANDLE
         kernel.K32GetProcessMemoryInfo(wintypes.HANDLE(kernel.GetCurrentProcess()), ctypes.byref(counters), counters.cb)
         return counters.peak / 1e6
+    status = Path("/proc/self/status")
+    if status.is_file():  # Linux; its getrusage counts in the memory of whoever started this process
+        lines = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines() if ":" in line)
+        return float(lines["VmHWM"].split()[0]) * 1.024e-3
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

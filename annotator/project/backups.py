@@ -24,6 +24,7 @@ from annotator.project.lock import WriterLock
 FOLDER = "backups"
 _NAME = re.compile(r"^(?P<time>\d{8}T\d{6}Z)-(?P<seq>\d+)-(?P<link>[0-9a-f]{8})-(?P<reason>[a-z]+)\.sqlite$")
 _NEWEST, _DAYS = 4, 7
+_LARGE_BYTES = 256 << 20  # from here on, half as many
 _ROOM = 1.2  # of the database's size must be free for a backup
 
 
@@ -224,11 +225,12 @@ def _check_room(folder: Path) -> None:
 
 def _rotate(backups: Sequence[Backup]) -> None:
     """Keep the newest few, the last of each of the latest days, and the last before a migration."""
-    kept = {backup.path for backup in backups[:_NEWEST]}
+    share = 2 if backups[0].path.stat().st_size > _LARGE_BYTES else 1
+    kept = {backup.path for backup in backups[: _NEWEST // share]}
     of_day: dict[str, Path] = {}
     for backup in backups:  # newest first
         of_day.setdefault(backup.made[:10], backup.path)
-    kept.update(list(of_day.values())[:_DAYS])
+    kept.update(list(of_day.values())[: _DAYS // share])
     kept.update([backup.path for backup in backups if backup.reason == "migration"][:1])
     for backup in backups:
         if backup.path not in kept:

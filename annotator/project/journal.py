@@ -258,29 +258,6 @@ class Journal:
                 return True, self.step(kept_by)
         return None, None
 
-    def edits(self, after: int = 0) -> Iterator[Edit]:
-        """Lines of the journal in order, from behind one on."""
-        while True:
-            rows = self._database.rows(
-                "SELECT seq, step_id, action, command, who, at, detail FROM edit WHERE seq > ? ORDER BY seq LIMIT 500",
-                [after],
-            )
-            for row in rows:
-                yield _edit(row)
-            if not rows:
-                return
-            after = rows[-1][0]
-
-    def changes(self, seq: int) -> list[Change]:
-        """What one edit changed."""
-        rows = self._database.rows(
-            "SELECT kind, subject, field, before, after FROM change WHERE seq = ? ORDER BY n", [seq]
-        )
-        return [
-            Change(Subject(kind, subject), field, before and json.loads(before), after and json.loads(after))
-            for kind, subject, field, before, after in rows
-        ]
-
     def history_of(self, subject: Subject, field: str | None = None) -> list[tuple[Edit, Change]]:
         """Who did what to a subject, or to one of its fields; oldest first."""
         rows = self._database.rows(

@@ -20,7 +20,15 @@ from annotator.commands import (
     SetPose,
     SetState,
 )
-from annotator.project import EditError, Prediction, Run, list_backups, open_project, restore_backup
+from annotator.project import (
+    EditError,
+    Prediction,
+    Run,
+    create_project,
+    list_backups,
+    open_project,
+    restore_backup,
+)
 from annotator.project.importing import import_file
 from cliff_core.records import Box, Camera, Keypoints, Provenance, SmplParams
 
@@ -135,7 +143,16 @@ def restores(folder: Path, dice: random.Random) -> None:
         restore_backup(folder, dice.choice(list_backups(folder)).path)
 
 
+def creates(folder: Path, dice: random.Random) -> None:
+    """Makes one project after the other beside the first."""
+    for number in range(10_000):
+        project, _ = create_project(folder.parent / f"new {number}", folder.parent / "photos")
+        with project:
+            acknowledge(project)
+
+
 SCENARIOS = {
+    "creates": creates,
     "edits": edits,
     "bulk": bulk,
     "imports": imports,

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annotator.project import create_project, open_project, schema
+from annotator.project import NotAProjectError, create_project, open_project, schema
 from annotator.project.database import ROLLBACK, Database
 from annotator.project.integrity import check_project, differences
 from annotator.project.merging import merge_copies
@@ -124,6 +124,35 @@ def kill_again_and_again(template: Path, place: Path, scenario: str, kills: int)
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_killed_program_loses_nothing_that_it_acknowledged(template, tmp_path, scenario):
     kill_again_and_again(template, tmp_path / "work", scenario, SHORT)
+
+
+def create_again_and_again(template: Path, place: Path, kills: int) -> None:
+    """A project whose making was interrupted is none yet, or one that opens; making it again completes it."""
+    dice = random.Random(kills)
+    for _ in range(kills):
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.copytree(template, place)
+        acknowledged = work_until_killed("creates", place / "project", dice)
+        made = sorted(place.glob("new *"), key=lambda path: int(path.name.split()[1]))
+        assert len(made) >= len(acknowledged)
+        for folder in made[-2:]:
+            try:
+                open_project(folder).close()
+            except NotAProjectError:
+                create_project(folder, place / "photos")[0].close()
+            with open_project(folder) as project:
+                project.add_photos(place / "photos")
+                assert len(list(project.photos())) == 3
+            assert check_project(folder).healthy
+
+
+def test_a_project_whose_making_was_killed_is_none_or_whole(template, tmp_path):
+    create_again_and_again(template, tmp_path / "work", SHORT)
+
+
+@pytest.mark.slow
+def test_many_projects_whose_making_was_killed_are_none_or_whole(template, tmp_path):
+    create_again_and_again(template, tmp_path / "work", LONG // 2)
 
 
 @pytest.mark.slow

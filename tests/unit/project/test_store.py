@@ -24,9 +24,9 @@ from annotator.commands import (
     TakePrediction,
     Together,
 )
-from annotator.project import EditError, NotAProjectError, Run, create_project, open_project
+from annotator.project import EditError, NotAProjectError, Prediction, Run, create_project, open_project
 from annotator.project.journal import Subject
-from cliff_core.records import Box, Camera, Provenance
+from cliff_core.records import Box, Camera, Estimate, Keypoints, Provenance, SmplParams
 from cliff_core.skeletons import COCO17, SMPL24
 
 SIZE = (64, 48)
@@ -328,3 +328,29 @@ def test_counts_follow_every_edit(project, person):
     assert counts() == (1, 0, 0, 0, 0)
     project.edit(RemovePerson(person))
     assert counts() == (0, 0, 0, 0, 0)
+
+
+def test_an_estimate_is_stored_without_the_points_that_a_person_had_given(project):
+    prediction = make_estimate(Provenance.MODEL)
+    assert prediction.parts == ("box", "points/coco17", "body")
+    assert make_estimate(Provenance.HUMAN).parts == ("box", "body")
+    with project.batch("Propose", Run.new(Provenance.MODEL, "open-cliff 1")) as batch:
+        batch.add_person(1, prediction)
+    assert project.people_on(1)[0].predictions["body"].cam_crop.tolist() == [0.9, 0.1, 0.2]
+
+
+def make_estimate(source: Provenance) -> Prediction:
+    """What a network says of somebody whose points came from this source."""
+    points = Keypoints.uniform("coco17", np.ones((17, 2)), np.full(17, 2), source=source)
+    params = SmplParams(np.zeros((24, 3)), np.zeros(10), np.array([0.0, 0, 5]))
+    camera = Camera.guess(SIZE)
+    return Prediction.of_estimate(Estimate(Box(1, 2, 3, 4), params, camera, np.array([0.9, 0.1, 0.2]), points, "x"))
+
+
+def test_where_a_person_was_is_remembered_with_the_project(project, person):
+    uid = project.person(person).uid
+    project.set_setting("window/person", uid)
+    project.close()
+    with open_project(project.folder) as again:
+        assert again.person_of_uid(again.setting("window/person")).id == person
+        assert again.person_of_uid("nobody") is None

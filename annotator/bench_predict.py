@@ -5,8 +5,9 @@ crops, network, full frame; no files are written and nothing is drawn. The netwo
 their colours are scaled, to rotations, betas and crop cameras.
 
 The ways take turns, and the best round of each counts: what else the machine does hits all alike, with one exception.
-An operation that is shared among cores waits for the slowest; on a machine that is busy with something else the plain
-way would look much worse than it is. It therefore gets all cores or one per operation, whichever serves it better.
+An operation that is shared among cores waits for the slowest, so that a machine that is busy with something else would
+make the plain way look much worse than it is. It therefore runs with all cores per operation, as libraries do it by
+themselves, and with one, and what is compared is the better of the two.
 """
 
 from __future__ import annotations
@@ -36,7 +37,6 @@ from cliff_core.models.formula import formula_cliff
 from cliff_core.records import Estimate, PhotoPerson
 from cliff_core.resources import resource_path
 
-PLAIN = "plain"
 _ROUNDS = 3
 _TRIED, _TRIALS = 4, 3
 _NETWORK_BATCH = 16  # people; about what a handful of photos holds
@@ -75,10 +75,10 @@ class Way:
 
     Attributes:
         rate, network_rate: persons per second, end to end and network alone; of the best round.
-        ratio, network_ratio: to those of the plain way.
+        ratio, network_ratio: to those of the better plain way.
         ratio_rounds: (2,) lowest and highest ratio of the end to end rates within one round.
         core_ms: processor time per person end to end, of the least round.
-        moved_mm, worst_mm: mean distance of vertices from where the plain way has them, over people and of the worst.
+        moved_mm, worst_mm: mean distance of vertices from where a plain way has them, over people and of the worst.
         shape_mm: the mean once more, with each body's mean vertex moved onto the plain way's: pose and shape alone.
     """
 
@@ -100,37 +100,33 @@ class PredictSpeed:
     Attributes:
         case: what was predicted.
         people: in a round.
-        plain_threads: cores per operation that served the plain way best.
-        ways: "plain", and the precisions that this machine has.
+        ways: "plain, 1 thread" and so on, and the precisions that this machine has.
         load: how many processes wanted a core in the last minute, ours included; `None` where nobody counts them.
     """
 
     case: Case
     people: int
-    plain_threads: int
     ways: dict[str, Way]
     load: float | None
 
     def __str__(self) -> str:
         """A row per way."""
-        cores = available_cores()
         load = "" if self.load is None else f", load {self.load:.1f}"
         lines = [
-            f"{self.case.name}: {self.people} people, {cores} cores{load}; the plain way with {self.plain_threads} "
-            "per operation",
-            f"{'':10}persons/s   times   in rounds  core ms each  network alone, persons/s   times  vertices moved, mm",
+            f"{self.case.name}: {self.people} people, {available_cores()} cores{load}",
+            f"{'':17}persons/s  times  in rounds  core ms each  network, persons/s  times  vertices moved, mm",
         ]
         for name, way in self.ways.items():
-            line = f"{name:10}{way.rate:9.1f}{way.ratio:8.2f}{way.ratio_rounds[0]:7.2f}-{way.ratio_rounds[1]:4.2f}"
-            line += f"{way.core_ms:14.1f}{way.network_rate:26.1f}{way.network_ratio:8.2f}"
-            if name != PLAIN:
+            line = f"{name:17}{way.rate:9.1f}{way.ratio:7.2f} {way.ratio_rounds[0]:5.2f}-{way.ratio_rounds[1]:4.2f}"
+            line += f"{way.core_ms:14.1f}{way.network_rate:20.1f}{way.network_ratio:7.2f}"
+            if not is_plain(name):
                 line += f"  mean {way.moved_mm:.2g}, worst {way.worst_mm:.2g}, without translation {way.shape_mm:.2g}"
             lines.append(line)
         return "\n".join(lines)
 
     def values(self) -> dict[str, float]:
         """The numbers, by way and name with unit."""
-        found: dict[str, float] = {"people": self.people, "plain_threads": self.plain_threads}
+        found: dict[str, float] = {"people": self.people}
         found |= {} if self.load is None else {"load": self.load}
         for name, way in self.ways.items():
             found |= {
@@ -138,7 +134,7 @@ class PredictSpeed:
                 f"{name}, network_persons_per_second": way.network_rate,
                 f"{name}, core_ms_per_person": way.core_ms,
             }
-            if name != PLAIN:
+            if not is_plain(name):
                 found |= {
                     f"{name}, ratio": way.ratio,
                     f"{name}, network_ratio": way.network_ratio,
@@ -160,40 +156,39 @@ def measure_case(case: Case, progress: Progress, rounds: int = _ROUNDS) -> Predi
         rounds: turns of every way.
     """
     photos, people = sample_photos(case)
-    runs, plain_threads = make_runs(case, photos, people)
+    runs = make_runs(case, photos, people)
     bodies = {name: run.predict() for name, run in runs.items()}  # warms up as well
-    for run in runs.values():
-        run.network()
-    count = len(bodies[PLAIN])
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    cores: dict[str, list[float]] = {name: [] for name in runs}
-    network: dict[str, list[float]] = {name: [] for name in runs}
+    seconds, cores, network = np.empty((3, len(runs), rounds))
     for number in range(rounds):
-        for turn, (name, run) in enumerate(runs.items()):
-            progress(number * len(runs) + turn, rounds * len(runs), case.name)
-            wall, core = _timed(run.predict)
-            seconds[name].append(wall)
-            cores[name].append(core)
-            network[name].append(_timed(run.network)[0])
-    body, plain = load_body(), min(seconds[PLAIN])
+        for row, (name, run) in enumerate(runs.items()):
+            progress(number * len(runs) + row, rounds * len(runs), f"{case.name}: {name}")
+            seconds[row, number], cores[row, number] = _timed(run.predict)
+            network[row, number], _ = _timed(run.network)
+    plain = [row for row, name in enumerate(runs) if is_plain(name)]
+    rounds_of_plain, body = seconds[plain].min(0), load_body()
+    reference = bodies[next(iter(runs))]
     ways = {}
-    for name in runs:
-        ratios = np.divide(seconds[PLAIN], seconds[name])
-        best = min(seconds[name])
-        moved, shape = vertex_distances(body, bodies[PLAIN], bodies[name])
+    for row, (name, run) in enumerate(runs.items()):
+        ratios = rounds_of_plain / seconds[row]
+        moved, shape = vertex_distances(body, reference, bodies[name])
         ways[name] = Way(
-            rate=count / best,
-            network_rate=runs[name].network_people / min(network[name]),
-            ratio=plain / best,
-            network_ratio=min(network[PLAIN]) / min(network[name]),
+            rate=len(reference) / float(seconds[row].min()),
+            network_rate=run.network_people / float(network[row].min()),
+            ratio=float(rounds_of_plain.min() / seconds[row].min()),
+            network_ratio=float(network[plain].min() / network[row].min()),
             ratio_rounds=(float(ratios.min()), float(ratios.max())),
-            core_ms=1000 * min(cores[name]) / count,
+            core_ms=1000 * float(cores[row].min()) / len(reference),
             moved_mm=float(moved.mean()),
             worst_mm=float(moved.max()),
             shape_mm=float(shape.mean()),
         )
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    return PredictSpeed(case, count, plain_threads, ways, load)
+    return PredictSpeed(case, len(reference), ways, load)
+
+
+def is_plain(way: str) -> bool:
+    """Whether a way of that name is a plain one."""
+    return way.startswith("plain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,11 +206,10 @@ class Run:
     network_people: int
 
 
-def make_runs(case: Case, photos: PhotoSet, people: dict[str, list[PhotoPerson]]) -> tuple[dict[str, Run], int]:
-    """The plain way, and ours in each precision that this machine has; and the plain way's cores per operation."""
+def make_runs(case: Case, photos: PhotoSet, people: dict[str, list[PhotoPerson]]) -> dict[str, Run]:
+    """The plain way with one core per operation and with all, then ours in each precision that this machine has."""
     model = load_cliff() if case.model == "open" else formula_cliff(case.model)
     body = load_body()
-    plain = PlainPredictor(model, body)
     predictors = [Predictor(model, body, precision) for precision in Precision]
     ours = {str(each.compute.precision): each for each in predictors}
     placed = []
@@ -225,28 +219,22 @@ def make_runs(case: Case, photos: PhotoSet, people: dict[str, list[PhotoPerson]]
         placed.append((rgb, ours[Precision.FLOAT32].place(rgb, boxes, points, people[name][0].camera)))
     inputs = NetworkInput.of(ours[Precision.FLOAT32], placed)
     given = None if case.detect else people
-    threads = _better_threads(plain, inputs)
+    plain = PlainPredictor(model, body)
+    runs = {}
+    for threads in sorted({1, available_cores()}):
+        name = f"plain, {threads} thread{'s' * (threads > 1)}"
+        runs[name] = Run(_plain_way(plain, photos, given, threads), _plain_network(plain, inputs, threads), len(inputs))
+    for name, predictor in ours.items():
+        runs[name] = Run(_our_way(predictor, photos, given), _our_network(predictor, inputs), len(inputs))
+    return runs
 
-    def one_by_one() -> None:
+
+def _plain_network(plain: PlainPredictor, inputs: NetworkInput, threads: int) -> Callable[[], None]:
+    def network() -> None:
         with torch_threads(threads):
             network_one_by_one(plain, inputs)
 
-    runs = {PLAIN: Run(_plain_way(plain, photos, given, threads), one_by_one, len(inputs))}
-    for name, predictor in ours.items():
-        runs[name] = Run(_our_way(predictor, photos, given), _our_network(predictor, inputs), len(inputs))
-    return runs, threads
-
-
-def _better_threads(plain: PlainPredictor, inputs: NetworkInput) -> int:
-    """All cores or one: with which the plain way's operations are done sooner, tried on a few people."""
-    few = inputs.first(_TRIED)
-    seconds: dict[int, float] = {}
-    for _ in range(_TRIALS):
-        for threads in (available_cores(), 1):
-            with torch_threads(threads):
-                wall, _ = _timed(lambda: network_one_by_one(plain, few))
-            seconds[threads] = min(wall, seconds.get(threads, wall))
-    return min(seconds, key=lambda threads: seconds[threads])
+    return network
 
 
 def _plain_way(

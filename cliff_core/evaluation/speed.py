@@ -104,10 +104,6 @@ class NetworkInput:
     def __len__(self) -> int:
         return len(self.patches)
 
-    def first(self, count: int) -> NetworkInput:
-        """Some of them."""
-        return NetworkInput(self.patches[:count], self.info[:count], self.points[:count])
-
     @classmethod
     def of(cls, predictor: Predictor, photos: Sequence[tuple[np.ndarray, Placed]]) -> NetworkInput:
         """Everybody on some photos; arguments as of `Predictor.predict_photos`."""

@@ -142,9 +142,12 @@ def crop_image(rgb: np.ndarray, centre_px: np.ndarray, box_height_px: float, spe
 
 def scale_colours(patches: np.ndarray, spec: CropSpec) -> np.ndarray:
     """(N, H, W, 3) patches 0..255 -> the same shape in float32, with the network's mean and spread of colours."""
-    gain = 1 / (255 * np.array(spec.std))
-    offset = -np.array(spec.mean) / np.array(spec.std)
-    return np.asarray(patches) * gain.astype(np.float32) + offset.astype(np.float32)
+    patches = np.asarray(patches)
+    width = patches.shape[2]
+    rows = patches.reshape(*patches.shape[:2], -1)  # whole rows: three numbers at a time take NumPy four times as long
+    gain = np.tile(1 / (255 * np.array(spec.std)), width)
+    offset = np.tile(-np.array(spec.mean) / np.array(spec.std), width)
+    return (rows * gain.astype(np.float32) + offset.astype(np.float32)).reshape(patches.shape)
 
 
 def normalise(patches: np.ndarray, spec: CropSpec) -> np.ndarray:

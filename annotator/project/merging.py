@@ -23,7 +23,7 @@ from annotator.project.copies import Copy, open_copy
 from annotator.project.deciding import Tolerance
 from annotator.project.documents import document_of
 from annotator.project.draft import Draft
-from annotator.project.fields import COMMENT, FROM, PERSON, PHOTO
+from annotator.project.fields import FROM, PERSON, PHOTO
 from annotator.project.journal import DO, MERGE
 from annotator.project.photo_merge import Conflict, PhotoMerge
 from annotator.project.rebuild import stored_prediction
@@ -211,7 +211,8 @@ class _Merger:
 
     def _merge(self, photo_id: int, pairs: list[Pairs] | None) -> PhotoMerge:
         mine = document_of(self._project, photo_id)
-        merged = PhotoMerge(photo_id, mine, self._tolerance, self._prefer)
+        rows = self._project.database.rows("SELECT uid FROM person WHERE photo_id = ? AND NOT present", [photo_id])
+        merged = PhotoMerge(photo_id, mine, {uid for (uid,) in rows}, self._tolerance, self._prefer)
         for number, each in enumerate(self._copies):
             uid = self._theirs[number].get(photo_id)
             if uid is not None:
@@ -222,22 +223,28 @@ class _Merger:
         return merged
 
     def _write(self, draft: Draft, merged: PhotoMerge) -> None:
-        database, photo_id = self._project.database, merged.photo_id
+        photo_id = merged.photo_id
         ids: dict[tuple[str, str], int] = {}
-        for uid in merged.new_people():
-            ids[PERSON, uid] = draft.add_person(photo_id, uid)
         for kind, uid, name, value in merged.changes():
             if kind == PHOTO:
                 draft.set(PHOTO, photo_id, name, value)
                 continue
-            number = ids.get((kind, uid)) or database.value(f"SELECT id FROM {kind} WHERE uid = ?", [uid])
-            if number is None:
-                assert kind == COMMENT
-                number = draft.add_comment(photo_id, uid)
-            ids[kind, uid] = number
+            if (kind, uid) not in ids:
+                ids[kind, uid] = self._subject(draft, photo_id, kind, uid)
+            number = ids[kind, uid]
             if name.startswith(FROM) and value is not None:
                 value = self._number(photo_id, value, merged.origin(value), merged.predictions[value])
             draft.set(kind, number, name, value)
+
+    def _subject(self, draft: Draft, photo_id: int, kind: str, uid: str) -> int:
+        """Number of a person or comment of a photo, new unless it was ever there."""
+        database = self._project.database
+        row = database.row(f"SELECT id, photo_id FROM {kind} WHERE uid = ?", [uid])
+        if row is not None and row[1] == photo_id:
+            return row[0]
+        # the uid of somebody on another photo: a file that was copied by hand
+        free = uid if row is None else None
+        return draft.add_person(photo_id, free) if kind == PERSON else draft.add_comment(photo_id, free)
 
     def _number(self, photo_id: int, name: str, origin: Copy | None, block: Mapping[str, Any]) -> int:
         """Number in the project of a prediction by its name, stored unless it is there."""

@@ -52,11 +52,19 @@ class PhotoMerge:
     Args:
         photo_id: in this project.
         mine: its document here.
+        absent: uids of people who were here once: removed, or their creation was undone.
         tolerance: within which two people mean the same.
         prefer: whose value counts in a conflict; mine while it is not said.
     """
 
-    def __init__(self, photo_id: int, mine: Document, tolerance: Tolerance, prefer: Literal["mine", "theirs"] | None):
+    def __init__(
+        self,
+        photo_id: int,
+        mine: Document,
+        absent: set[str],
+        tolerance: Tolerance,
+        prefer: Literal["mine", "theirs"] | None,
+    ):
         self.photo_id = photo_id
         self.conflicts: list[Conflict] = []
         self.predictions: dict[str, Any] = dict(mine.content["predictions"])
@@ -69,6 +77,7 @@ class PhotoMerge:
         self._is_touched = _has_hand(self._before[PHOTO][mine.uid]) or any(
             _has_hand(fields) for fields in self._before[PERSON].values()
         )
+        self._absent = absent
         self._removed = set(mine.content["removed"])
         self._origins: dict[str, Copy] = {}
         self._joined: set[tuple[str, str, str]] = set()  # fields that an earlier copy has set
@@ -94,7 +103,7 @@ class PhotoMerge:
 
     def new_people(self) -> list[str]:
         """Uids of people whom this project does not know yet."""
-        return [uid for uid in self._now[PERSON] if uid not in self._before[PERSON] and uid not in self._removed]
+        return [uid for uid in self._now[PERSON] if uid not in self._before[PERSON] and uid not in self._absent]
 
     def changes(self) -> list[Change]:
         """Everything that is to be set."""
@@ -139,13 +148,14 @@ class PhotoMerge:
 
     def _newcomer(self, uid: str, fields: Mapping[str, Any], other: Copy) -> None:
         """Someone who is there and not here."""
-        if uid in self._removed:
+        if uid in self._absent:
             changed = other.worked_on(PERSON, uid)
             if changed.theirs is False or (changed.theirs is None and not _has_hand(fields)):
-                return  # removed here, and nobody has worked on them there since
-            self._conflict(PERSON, uid, "present", None, True, other)
-            if self._prefer != "theirs":
-                return
+                return  # gone here, and nobody has worked on them there since
+            if uid in self._removed:
+                self._conflict(PERSON, uid, "present", None, True, other)
+                if self._prefer != "theirs":
+                    return
         elif not _has_hand(fields) and not self._is_label(fields) and self._is_touched and self._now[PERSON]:
             return  # only proposed there, on a photo that somebody has worked on here
         self._now[PERSON][uid] = dict(fields)
@@ -171,7 +181,7 @@ class PhotoMerge:
         matched = {uid: uid for uid in theirs if uid in self._now[PERSON]}
         overlaps = []
         for uid, fields in theirs.items():
-            box = None if uid in matched or uid in self._removed else _box(fields, self.predictions)
+            box = None if uid in matched or uid in self._absent else _box(fields, self.predictions)
             for mine, own in self._now[PERSON].items():
                 other = None if box is None or mine in theirs else _box(own, self.predictions)
                 if box is not None and other is not None and "present" in own:

@@ -368,3 +368,19 @@ def test_after_a_restore_the_mirror_gives_back_what_the_backup_lacks(project, pe
         assert (report.written, report.conflicts, report.people) == (True, [], 1)
         assert nose(again, person) == [1 / 3, 4]
         assert again.write_mirror().changed_elsewhere == []
+
+
+def test_someone_whose_creation_was_undone_here_comes_back_with_the_work_of_another(copied):
+    ada, bob = copied
+    ada.edit(AddPerson(2, Box(1, 1, 20, 40)))
+    merge_copies(bob, [ada.folder])
+    someone = bob.people_on(2)[0]
+    ada.undo()
+    bob.edit(MarkEmpty(2, empty=False))
+    assert merge_copies(ada, [bob.folder]).people == 0
+    assert ada.people_on(2) == []
+    bob.edit(MovePoint(someone.id, "coco17", "nose", (5, 6)))
+    assert merge_copies(ada, [bob.folder]).conflicts == []
+    (back,) = ada.people_on(2)
+    assert (back.uid, nose(ada, back.id)) == (someone.uid, [5, 6])
+    assert list(differences(ada.database)) == []

@@ -264,7 +264,7 @@ def _our_way(
 ) -> Callable[[], list[Estimate]]:
     workers = usual_workers()
     threads = max(1, available_cores() // workers)
-    studio = Studio(photos, predictor, people=given, threads=threads)
+    studio = Studio(photos.files, predictor, people=given, threads=threads)
 
     def work(names: list[str]) -> list[Estimate]:
         return [estimate for _, _, result in studio.bodies(names) for estimate in result.estimates]

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from annotator import cli_project
+from annotator import cli_loop, cli_project
 from annotator.console import Written, console_progress, show, show_error
 from cliff_core.errors import CliffError
 from cliff_core.execution.device import Precision
@@ -199,7 +199,7 @@ def doctor(as_json: AsJson = False):
         raise typer.Exit(FAILED)
 
 
-app.registered_commands += cli_project.commands.registered_commands
+app.registered_commands += cli_project.commands.registered_commands + cli_loop.commands.registered_commands
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -248,3 +248,7 @@ def _verdict(problem: Exception) -> tuple[int, str]:
         return FAILED, str(problem) or "not enough memory; close other programs and run again"
     kind = type(problem).__name__
     return FAILED, f"unexpected {kind}: {problem}. This is a fault of the program; --debug shows where it arose."
+
+
+if __name__ == "__main__":  # `python -m annotator.cli`, as jobs are started
+    start()

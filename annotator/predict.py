@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,15 +30,15 @@ from cliff_core.geometry.rotations import rotvec_to_rotmat
 from cliff_core.images import read_image, read_size, write_image
 from cliff_core.inference import Placed, Predictor
 from cliff_core.models import load_cliff
-from cliff_core.records import Estimate, PhotoPerson
+from cliff_core.records import Camera, Estimate, PhotoPerson
 from cliff_core.rendering.overlay import draw_keypoints, draw_overlay, foreground, person_colour, side_view
 from cliff_core.rendering.theme import BACKGROUND
 
 _WORKERS_AT_MOST = 4  # each may hold a photo of 200 megapixels
 _AHEAD = 16  # handfuls that may be done while a large photo before them is still at work
-_HANDFUL = 8  # photos at most; few photos are dealt so that every worker gets some handfuls
+HANDFUL = 8  # photos at most; few photos are dealt so that every worker gets some handfuls
 _HANDFULS_PER_WORKER = 4
-_HANDFUL_PIXELS = 8_000_000
+HANDFUL_PIXELS = 8_000_000
 _SIDE_PX = (480, 1000)  # least and greatest height of the side view
 
 
@@ -132,7 +132,9 @@ def predict_photos(
     workers = workers or usual_workers()
     threads = max(1, available_cores() // workers)
     progress(0, total, "loading CLIFF")
-    studio = Studio(photo_set, Predictor(load_cliff(model), load_body(body), precision), people=given, threads=threads)
+    predictor = Predictor(load_cliff(model), load_body(body), precision)
+    people_given = {} if given is None else {name: given.get(name, []) for name in photo_set.files}
+    studio = Studio(photo_set.files, predictor, people=people_given, threads=threads)
     overlays = overlay_paths(photo_set, out / OVERLAYS)
     results: dict[str, PhotoResult] = {}
 
@@ -178,7 +180,7 @@ def usual_workers() -> int:
 
 def photo_handfuls(photos: PhotoSet, workers: int) -> Iterator[list[str]]:
     """Names of photos that a worker takes together: several small ones, a large one alone."""
-    most = min(_HANDFUL, max(1, len(photos.files) // (workers * _HANDFULS_PER_WORKER)))
+    most = min(HANDFUL, max(1, len(photos.files) // (workers * _HANDFULS_PER_WORKER)))
 
     def pixels(name: str) -> int:
         try:
@@ -186,35 +188,43 @@ def photo_handfuls(photos: PhotoSet, workers: int) -> Iterator[list[str]]:
         except ImageError:  # reading will refuse it by name
             return 0
 
-    return in_handfuls(photos.files, most, _HANDFUL_PIXELS, pixels)
+    return in_handfuls(photos.files, most, HANDFUL_PIXELS, pixels)
 
 
 class Studio:
     """What every photo goes through up to its bodies, made once and shared by the worker threads.
 
     Args:
-        photos: the photos.
+        photos: name -> file.
         predictor: of the model and the body.
-        people: people by photo name, if they are known; those without keypoints get detected ones.
+        people: the people of photos where they are known, nobody among them; those without keypoints get detected
+            ones. On other photos people are looked for.
+        cameras: of photos whose camera is known though their people are not.
         threads: cores that one detection may use.
     """
 
     def __init__(
         self,
-        photos: PhotoSet,
+        photos: Mapping[str, Path],
         predictor: Predictor,
         *,
-        people: dict[str, list[PhotoPerson]] | None = None,
+        people: Mapping[str, Sequence[PhotoPerson]] | None = None,
+        cameras: Mapping[str, Camera] | None = None,
         threads: int = 1,
     ):
         self.predictor = predictor
-        self._photos = photos.files
-        self._given = people
+        self._photos = photos
+        self._given = people or {}
+        self._cameras = cameras or {}
         self._persons = PersonDetector(threads=threads)
         self._keypoints = KeypointDetector(threads=threads)
 
-    def bodies(self, names: Sequence[str]) -> list[tuple[str, np.ndarray | None, PhotoResult]]:
+    def bodies(self, names: Sequence[str], *, strict: bool = False) -> list[tuple[str, np.ndarray | None, PhotoResult]]:
         """Read photos, find their people, predict them all at once. A photo's own faults are its result, not an error.
+
+        Args:
+            names: of the photos.
+            strict: raise a photo's faults instead.
 
         Returns:
             Per photo its name, its (H, W, 3) uint8 pixels or `None` if it was refused, and what became of it.
@@ -225,6 +235,8 @@ class Studio:
             try:
                 seen[name] = self._look(name)
             except CliffError as problem:
+                if strict:
+                    raise
                 results[name] = (None, _refusal(self._photos[name], problem))
         bodies = self.predictor.predict_photos([(rgb, placed) for rgb, _, placed in seen.values()])
         for (name, (rgb, people, _)), estimates in zip(seen.items(), bodies, strict=True):
@@ -242,10 +254,12 @@ class Studio:
     def _people(self, name: str, rgb: np.ndarray) -> list[PhotoPerson]:
         """The people of a photo: given or detected, with 2D points that were given or detected."""
         size = (rgb.shape[1], rgb.shape[0])
-        if self._given is None:
-            people = [PhotoPerson(name, size, box) for box in self._persons.detect(rgb)]
+        given = self._given.get(name)
+        if given is None:
+            camera = self._cameras.get(name)
+            people = [PhotoPerson(name, size, box, camera=camera) for box in self._persons.detect(rgb)]
         else:
-            people = self._given.get(name, [])
+            people = list(given)
         for person in people:
             if person.image_size_px != size:
                 theirs = f"{person.image_size_px[0]} x {person.image_size_px[1]}"

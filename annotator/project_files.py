@@ -18,14 +18,13 @@ from annotator.project import (
     open_project,
     restore_backup,
 )
-from annotator.project.exporting import OF_POINTS, ExportReport, export_project
+from annotator.project.exporting import ExportReport, export_project, needed_bodies
 from annotator.project.importing import ImportReport, import_file
 from annotator.project.merging import MergeReport, merge_copies
 from annotator.project.mirror import MirrorReport
 from annotator.project.photos import AddedPhotos, Relinked
 from annotator.project.rebuild import Rebuilt, rebuild_project
-from cliff_core.body import Body, load_body
-from cliff_core.body.files import GENDERS
+from cliff_core.body import load_body
 from cliff_core.errors import FormatError
 from cliff_core.formats import recognise
 
@@ -108,7 +107,7 @@ def import_into(
         FormatError: not a file that can be read; nothing was changed.
         ProjectError: the project cannot be written.
     """
-    with _for_writing(folder) as project:
+    with for_writing(folder) as project:
         if format_name is None and file.is_dir() and not _is_annotation(file):
             return project.add_photos(file, progress)
         loaded = None if body is None else load_body(body)
@@ -124,9 +123,7 @@ def export_from(
         FormatError: the format cannot hold them.
         EditError: nobody to write.
     """
-    bodies: dict[str, Body] | None = None
-    if format_name not in OF_POINTS:
-        bodies = {gender: load_body(body, gender) for gender in GENDERS}
+    bodies = needed_bodies(format_name, body)
     with open_project(folder, read_only=True) as project:
         return export_project(project, folder, format_name, out, only=only, body=bodies, frame=frame, progress=progress)
 
@@ -147,7 +144,7 @@ def merge_into(
     if dry_run:
         with open_project(folder, read_only=True) as project:
             return merge_copies(project, others, dry_run=True, prefer=prefer, progress=progress)
-    with _for_writing(folder) as project:
+    with for_writing(folder) as project:
         return merge_copies(project, others, prefer=prefer, progress=progress)
 
 
@@ -163,7 +160,7 @@ def restore_project(folder: Path, backup: Path | None, *, from_mirror: bool, pro
         named = [each.path for each in list_backups(folder) if each.path.name == backup.name]
         backup = named[0] if named else backup
     taken, replaced = restore_backup(folder, backup)
-    with _for_writing(folder) as project:  # also brings a backup of an older version up to date
+    with for_writing(folder) as project:  # also brings a backup of an older version up to date
         newer = merge_copies(project, [folder], dry_run=True, progress=progress)
     return Restored(folder, taken, replaced, newer.photos)
 
@@ -174,7 +171,7 @@ def relink_project(folder: Path, photos: Path, *, progress: Progress) -> Relinke
     Raises:
         ProjectError: no such folder, or the project cannot be written.
     """
-    with _for_writing(folder) as project:
+    with for_writing(folder) as project:
         return project.relink(photos, progress)
 
 
@@ -184,12 +181,17 @@ def mirror_project(folder: Path, *, everything: bool, replace: bool) -> MirrorRe
     Raises:
         ProjectError: the project cannot be written.
     """
-    with _for_writing(folder) as project:
+    with for_writing(folder) as project:
         return project.write_mirror(everything=everything, replace=replace)
 
 
 @contextmanager
-def _for_writing(folder: Path) -> Iterator[Project]:
+def for_writing(folder: Path) -> Iterator[Project]:
+    """A project that one command writes; what it has to say is said on stderr at the end.
+
+    Raises:
+        ReadOnlyProjectError: somebody else has it open.
+    """
     with open_project(folder) as project:
         if project.read_only:
             raise ReadOnlyProjectError("; ".join(project.notices) or f"{folder}: cannot be written", project.held_by)

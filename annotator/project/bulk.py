@@ -117,11 +117,11 @@ class Batch:
         if len(self._cameras) >= _PORTION:
             self.commit()
 
-    def commit(self) -> None:
-        """Write what waits; when this returns, it is on disk."""
+    def commit(self, *, always: bool = False) -> None:
+        """Write what waits; when this returns, it is on disk. `always`: a line of the journal even if nothing does."""
         items, cameras = self._waiting, self._cameras
         self._waiting, self._cameras = [], {}
-        if not items and not cameras:
+        if not items and not cameras and not always:
             return
         project = self._project
         with project.database.transaction():

@@ -20,7 +20,8 @@ from annotator.project.predictions import utc_now
 from annotator.project.reader import Reader
 from annotator.project.state import Person, Photo
 from annotator.project.store import silent
-from cliff_core.body import Body
+from cliff_core.body import Body, load_body
+from cliff_core.body.files import GENDERS
 from cliff_core.formats import write
 from cliff_core.records import Estimate, PhotoPerson
 
@@ -63,6 +64,16 @@ class ExportReport:
         lines = [f"{self.people} people on {self.photos} photos written to {self.out} ({self.format})"]
         lines += [f"left out, {reason}: {count}" for reason, count in self.left_out.items()]
         return "\n".join([*lines, f"what is in it: {self.manifest}"])
+
+
+def needed_bodies(format_name: str, file: Path | None) -> dict[str, Body] | None:
+    """The bodies by gender that a format of bodies is written with; `None` for formats of points.
+
+    Args:
+        format_name: of the format.
+        file: SMPL file or folder; the open bodies if not given.
+    """
+    return None if format_name in OF_POINTS else {gender: load_body(file, gender) for gender in GENDERS}
 
 
 def export_project(

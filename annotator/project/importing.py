@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from annotator.console import Progress
-from annotator.project.bulk import Batch
 from annotator.project.errors import EditError
 from annotator.project.photos import root_path
 from annotator.project.predictions import Prediction, Run
@@ -97,56 +96,125 @@ def import_file(
         FormatError: not such a file; nothing was changed.
         ProjectError: the project cannot be written.
     """
-    name = format_name or recognise(file)
-    options: dict[str, Any] = {"photos": photos or _photo_folder(project), "body": body}
-    # Once to the end before anything is written: what is wrong in the last line is said before the first is taken.
-    total = 0
-    for total, _ in enumerate(read_people(file, name, **options), 1):
-        if total % 1000 == 0:
-            progress(0, 0, f"reading {file.name}, {total} people")
-    settings = {"file": file.name, "sha256": _hash(file), "format": name}
-    run = Run.new(Provenance.IMPORTED, name, settings)
-    matcher = _Matcher(project)
-    reading, skipped, models = ReadReport(), [], Counter[str]()
-    runs: dict[str, Run] = {}
+    plan = ImportPlan(project, file, format_name=format_name, photos=photos, body=body)
+    total = plan.check(progress)
     step_id = None
     try:
-        with project.batch(f"Import {file.name}", run, command="Import", notes=settings) as batch:
+        with project.batch(plan.label, plan.run, command="Import", notes=plan.settings) as batch:
             step_id = batch.report.step_id
-            for done, (person, params) in enumerate(read_people(file, name, report=reading, **options), 1):
-                if done % 200 == 0:
-                    progress(done, total, "importing people")
-                where = matcher.photo_of(person)
-                if isinstance(where, str):
-                    skipped.append(where)
-                    continue
-                photo_id, size_px = where
-                predictions = _predictions(person, params, size_px, name, settings, runs)
-                models.update(each.run.name for each in predictions if each.run is not None)
-                known = matcher.person_of(photo_id, person)
-                if known is None:
-                    batch.add_person(photo_id, *predictions)
+            for found in plan.people(total, progress):
+                if found.person_id is None:
+                    batch.add_person(found.photo_id, *found.predictions)
                 else:
-                    batch.apply(known, *predictions)
-                _note_camera(batch, photo_id, person)
+                    batch.apply(found.person_id, *found.predictions)
+                if found.camera is not None:
+                    batch.set_camera(found.photo_id, found.camera)
     except FormatError:
         # The file changed while it was read.
         if step_id is not None and project.journal.step(step_id) is not None:
             project.revert(step_id)
         raise
     report = batch.report
-    return ImportReport(
-        file,
-        name,
-        reading.read,
-        report.added,
-        report.changed + report.kept,
-        report.kept,
-        dict(models),
-        [*reading.skipped, *_grouped(skipped)],
-        reading.notes,
-        report.step_id if report.added or report.changed or report.kept else None,
-    )
+    step = report.step_id if report.added or report.changed or report.kept else None
+    return plan.report(report.added, report.changed, report.kept, step)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One of a file's people, and where they belong in the project.
+
+    Attributes:
+        photo_id: number of the photo.
+        person_id: who stands there already; `None` for somebody new.
+        predictions: the labels, and the body under the name of its model.
+        camera: of the photo, if the file knows it.
+    """
+
+    photo_id: int
+    person_id: int | None
+    predictions: tuple[Prediction, ...]
+    camera: Camera | None
+
+
+class ImportPlan:
+    """What a file means in a project; only reads.
+
+    Args:
+        project: may be open for reading only.
+        file, format_name, photos, body: as of `import_file`.
+
+    Attributes:
+        run: under which the file's labels are stored.
+        settings: what the journal says of the file.
+        label: for the undo menu.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        file: Path,
+        *,
+        format_name: str | None = None,
+        photos: Path | None = None,
+        body: Body | None = None,
+    ):
+        self._project, self._file = project, file
+        self._name = format_name or recognise(file)
+        self._options: dict[str, Any] = {"photos": photos or _photo_folder(project), "body": body}
+        self._reading, self._skipped = ReadReport(), list[str]()
+        self._models = Counter[str]()
+        self.settings = {"file": file.name, "sha256": _hash(file), "format": self._name}
+        self.run = Run.new(Provenance.IMPORTED, self._name, self.settings)
+        self.label = f"Import {file.name}"
+
+    def check(self, progress: Progress = silent) -> int:
+        """Read the file once to its end, before anything is written; returns how many people it has.
+
+        Raises:
+            FormatError: something in it is wrong.
+        """
+        total = 0
+        for total, _ in enumerate(read_people(self._file, self._name, **self._options), 1):
+            if total % 1000 == 0:
+                progress(0, 0, f"reading {self._file.name}, {total} people")
+        return total
+
+    def people(self, total: int, progress: Progress = silent) -> Iterator[Found]:
+        """Everybody who has a place in the project; the others are in the report.
+
+        Raises:
+            FormatError: the file changed since it was checked.
+        """
+        matcher = _Matcher(self._project)
+        runs: dict[str, Run] = {}
+        people = read_people(self._file, self._name, report=self._reading, **self._options)
+        for done, (person, params) in enumerate(people, 1):
+            if done % 200 == 0:
+                progress(done, total, "importing people")
+            where = matcher.photo_of(person)
+            if isinstance(where, str):
+                self._skipped.append(where)
+                continue
+            photo_id, size_px = where
+            predictions = _predictions(person, params, size_px, self._name, self.settings, runs)
+            self._models.update(each.run.name for each in predictions if each.run is not None)
+            known = matcher.person_of(photo_id, person)
+            yield Found(photo_id, known, tuple(predictions), _known_camera(person))
+
+    def report(self, added: int, changed: int, kept: int, step: int | None) -> ImportReport:
+        """What became of the file's people, once all were taken in."""
+        return ImportReport(
+            self._file,
+            self._name,
+            self._reading.read,
+            added,
+            changed + kept,
+            kept,
+            dict(self._models),
+            [*self._reading.skipped, *_grouped(self._skipped)],
+            self._reading.notes,
+            step,
+        )
 
 
 def _predictions(
@@ -174,11 +242,10 @@ def _predictions(
     return [labels, bodily]
 
 
-def _note_camera(batch: Batch, photo_id: int, person: PhotoPerson) -> None:
+def _known_camera(person: PhotoPerson) -> Camera | None:
     """A camera that the file knows; the guess that everybody makes is no knowledge."""
     camera = person.camera
-    if camera is not None and camera != Camera.guess(camera.image_size_px):
-        batch.set_camera(photo_id, camera)
+    return None if camera is None or camera == Camera.guess(camera.image_size_px) else camera
 
 
 class _Matcher:

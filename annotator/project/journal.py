@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from annotator.project.database import Database
+from annotator.project.errors import EditError
 from annotator.project.fields import COMMENT, PERSON
 from annotator.project.predictions import utc_now
 
@@ -177,6 +178,29 @@ class Journal:
         values = [kind, label, who, utc_now(), run_id, int(is_open)]
         sql = "INSERT INTO step (kind, label, who, begun, run_id, open) VALUES (?, ?, ?, ?, ?, ?)"
         return int(self._database.execute(sql, values).lastrowid or 0)
+
+    def open_step(self, step_id: int, run_id: int) -> None:
+        """Let more edits follow in a step of a run, inside a transaction.
+
+        Raises:
+            EditError: no such step of this run, or one that is undone.
+        """
+        step = self.step(step_id)
+        if step is None or step.run_id != run_id or not step.is_done:
+            raise EditError(f"step {step_id} cannot go on: it is undone, or no step of this run")
+        self._database.execute("UPDATE step SET open = 1 WHERE id = ?", [step_id])
+
+    def step_of_run(self, run_uid: str) -> Step | None:
+        """The latest step that applied a run."""
+        run_id = self._database.value("SELECT id FROM run WHERE uid = ?", [run_uid])
+        if run_id is None:
+            return None
+        return next(iter(self._steps("run_id = ? ORDER BY id DESC LIMIT 1", [run_id])), None)
+
+    def details_of(self, step_id: int) -> list[dict[str, Any]]:
+        """What the lines of a step say beside their changes, in order."""
+        sql = "SELECT detail FROM edit WHERE step_id = ? AND action = 'do' ORDER BY seq"
+        return [json.loads(detail) for (detail,) in self._database.rows(sql, [step_id])]
 
     def close_step(self, step_id: int) -> None:
         """No more edits follow. A step without any is taken away."""

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 FILE_NAME = "project.lock"
-_SUBSTITUTE = "project.lock.held"
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP}
 _LOCKED_BYTE = 1 << 30  # far behind the text: Windows lets nobody read a byte that is locked
 _STILL_ACTIVE, _QUERY_PROCESS = 259, 0x1000  # of the Windows API
@@ -57,11 +56,16 @@ def this_user() -> str:
 
 
 class WriterLock:
-    """The right to write a project, held from `acquire` to `release` or the end of the process."""
+    """The right to write a project, held from `acquire` to `release` or the end of the process.
 
-    def __init__(self, folder: Path):
-        self._path = folder / FILE_NAME
-        self._substitute = folder / _SUBSTITUTE
+    Args:
+        folder: of the project, or of anything else that one process at a time may have in hand.
+        name: of the file in it.
+    """
+
+    def __init__(self, folder: Path, name: str = FILE_NAME):
+        self._path = folder / name
+        self._substitute = folder / f"{name}.held"
         self._file: BinaryIO | None = None
         self._uses_substitute = False
         self.abandoned_by: Holder | None = None

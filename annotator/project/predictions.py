@@ -249,17 +249,23 @@ class Predictions:
         return row[0], row[1]
 
     def _unpacked(self, row: tuple) -> Prediction:
-        number, run_id, box, joint_set, points, body, gender, camera, cam_crop, extra = row
-        return Prediction(
-            _unpacked_box(box),
-            _unpacked_points(joint_set, points),
-            _unpacked_body(body, gender),
-            _unpacked_camera(camera),
-            None if cam_crop is None else np.frombuffer(cam_crop, _FLOAT64),
-            {} if extra is None else json.loads(extra),
-            number,
-            self.run(run_id),
-        )
+        number, run_id, *columns = row
+        return unpacked(columns, number, self.run(run_id))
+
+
+def unpacked(columns: Sequence[Any], number: int = 0, run: Run | None = None) -> Prediction:
+    """A prediction from its columns, as `packed` gives them."""
+    box, joint_set, points, body, gender, camera, cam_crop, extra = columns
+    return Prediction(
+        _unpacked_box(box),
+        _unpacked_points(joint_set, points),
+        _unpacked_body(body, gender),
+        _unpacked_camera(camera),
+        None if cam_crop is None else np.frombuffer(cam_crop, _FLOAT64),
+        {} if extra is None else json.loads(extra),
+        number,
+        run,
+    )
 
 
 def _unpacked_box(blob: bytes | None) -> Box | None:

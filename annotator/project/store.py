@@ -161,7 +161,13 @@ class Project(Reader):
 
     @contextmanager
     def batch(
-        self, label: str, run: Run, *, command: str = "Apply", notes: Mapping[str, Any] | None = None
+        self,
+        label: str,
+        run: Run,
+        *,
+        command: str = "Apply",
+        notes: Mapping[str, Any] | None = None,
+        extend: int | None = None,
     ) -> Iterator[Batch]:
         """Bulk work as one revertible step; a backup is made before. Left by an error, what was done stays, as a step.
 
@@ -170,12 +176,21 @@ class Project(Reader):
             run: where the predictions come from.
             command: what it is called in the journal.
             notes: what else the journal should say of it; plain JSON.
+            extend: an earlier step of the same run that this belongs to, for work that comes in portions.
+
+        Raises:
+            EditError: the step to extend is not there, or is undone.
         """
         self._require_writable()
-        self.backup("bulk")
+        if extend is None:
+            self.backup("bulk")
         with self.writing():
             run_id = store_run(self.database, run)
-            step_id = self.journal.begin_step(BULK, label, self.who, is_open=True, run_id=run_id)
+            if extend is None:
+                step_id = self.journal.begin_step(BULK, label, self.who, is_open=True, run_id=run_id)
+            else:
+                step_id = extend
+                self.journal.open_step(step_id, run_id)
         batch = Batch(self, step_id, run_id, command, dict(notes or {}))
         try:
             yield batch

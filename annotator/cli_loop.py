@@ -1,0 +1,46 @@
+"""Commands of the loop on a project: each says what it does and hands over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from annotator.console import console_progress, show
+
+FAILED = 1
+
+commands = typer.Typer()
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
+ProjectFolder = Annotated[Path, typer.Argument(metavar="PROJECT", help="Folder of the project.")]
+Model = Annotated[Path | None, typer.Option(help="CLIFF checkpoint; the open CLIFF if not given.")]
+BodyFile = Annotated[Path | None, typer.Option(help="SMPL file (.pkl, .npz); the open body if not given.")]
+
+
+@commands.command()
+def propose(
+    project: ProjectFolder,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also predict anew what another model predicted and nobody has touched.")
+    ] = False,
+    model: Model = None,
+    body: BodyFile = None,
+    as_json: AsJson = False,
+):
+    """Find people, their 2D points and bodies on photos that have none: step 2 of the loop. One step of undo."""
+    from annotator.loop import propose_on
+
+    with console_progress() as progress:
+        report = propose_on(project, everything=everything, model=model, body=body, progress=progress)
+    show(report, as_json)
+
+
+@commands.command(name="run-job", hidden=True)
+def run_job(run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the job.")]):
+    """Do the job of a run folder; what the window and the other commands start."""
+    from annotator import job_process
+
+    if not job_process.run_job(run):
+        raise typer.Exit(FAILED)

@@ -1,0 +1,108 @@
+"""What runs in the process of a job: takes its turn, does the work, says how it ended."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from annotator.jobs import BESIDE
+from annotator.project import Project, open_project
+from annotator.project.lock import WriterLock
+from annotator.runs import CANCELLED, DONE, FAILED, LOCK, STOPPED, Cancelled, JobError, News, RunFolder
+from cliff_core.errors import CliffError
+
+Work = Callable[[Project, RunFolder, News], dict[str, Any]]
+"""A job's work: reads the project, writes shards into the run's folder, returns what to say of it; plain JSON."""
+
+_SECONDS_TO_TAKE = 5.0  # a watcher that looks whether somebody has the job in hand holds its lock for a moment
+_NICENESS = 5  # the window stays quick while a job has both cores
+
+
+def run_job(folder: Path) -> bool:
+    """Do the job of a folder to its end; returns whether it was done, stopped or cancelled, and did not fail.
+
+    Raises:
+        JobError: the folder has no job, or another process has it in hand.
+    """
+    run = RunFolder(folder)
+    request = run.request()
+    lock = WriterLock(run.path, LOCK)
+    _take(lock, f"{run.path}: another process has this job in hand")
+    news: News | None = None
+    turn = WriterLock(run.path.parent, LOCK)
+    try:
+        if run.result() is not None:  # somebody else has done it meanwhile
+            return True
+        run.begin()
+        news = News(run)
+        if request.kind not in BESIDE:
+            _wait_for(turn, news)
+        if hasattr(os, "nice"):
+            with suppress(OSError):
+                os.nice(_NICENESS)
+        started = time.monotonic()
+        with open_project(run.project, read_only=True) as project:
+            said = _work_of(request.kind)(project, run, news)
+        said["seconds"] = round(time.monotonic() - started, 3)
+        run.end(STOPPED if run.wants() == "stop" and not said.get("complete", False) else DONE, **said)
+    except Cancelled:
+        if news is not None:
+            news.close()  # Windows removes no open file
+        run.end(CANCELLED)
+    except BaseException as problem:
+        if not isinstance(problem, CliffError):
+            traceback.print_exc()
+        message = str(problem) or _nameless(problem)
+        print(f"error: {message}", file=sys.stderr, flush=True)
+        with suppress(OSError):  # a full disk: the log's last line says it
+            run.end(FAILED, error=message)
+        return False
+    finally:
+        if news is not None:
+            news.close()
+        turn.release()
+        lock.release()
+    return True
+
+
+def _work_of(kind: str) -> Work:
+    if kind in ("propose", "boxes"):
+        from annotator import propose
+
+        return propose.propose_work if kind == "propose" else propose.boxes_work
+    if kind == "refine":
+        from annotator.refine_project import refine_work
+
+        return refine_work
+    from annotator import file_jobs
+
+    return file_jobs.export_work if kind == "export" else file_jobs.import_work
+
+
+def _take(lock: WriterLock, refusal: str) -> None:
+    until = time.monotonic() + _SECONDS_TO_TAKE
+    while lock.acquire() is not None:
+        if time.monotonic() > until:
+            raise JobError(refusal)
+        time.sleep(0.05)
+
+
+def _wait_for(turn: WriterLock, news: News) -> None:
+    """Until no other job of the project runs."""
+    while (holder := turn.acquire()) is not None:
+        news(0, 0, f"waits for another job ({holder})")
+        time.sleep(0.5)
+
+
+def _nameless(problem: BaseException) -> str:
+    if isinstance(problem, MemoryError):
+        return "not enough memory; close other programs and resume the job"
+    if isinstance(problem, KeyboardInterrupt):
+        return "interrupted; resume takes it up again"
+    return type(problem).__name__

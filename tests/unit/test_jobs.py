@@ -1,0 +1,312 @@
+"""Jobs: child processes that share a folder with whoever watches, and nothing else."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from annotator.apply import apply_job, discard_job
+from annotator.commands import AddPerson, Exclude, MarkEmpty, MovePoint, SetPose, SetState
+from annotator.jobs import Job, JobError, JobRequest, Jobs
+from annotator.project import Prediction, Run, create_project, open_project
+from annotator.runs import CANCELLED, DONE, Cancelled, News, RunFolder
+from annotator.shards import Shard, ShardRow, read_shard, write_shard
+from cliff_core.images import write_image
+from cliff_core.records import Box, Camera, Keypoints, Provenance, SmplParams
+
+SIZE = (64, 48)
+NOTES = {"run": {"kind": "model", "name": "test-model", "settings": {"proposes": "v1"}}}
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project of two photos, open for writing."""
+    for number in range(2):
+        rgb = np.random.default_rng(number).integers(0, 255, (SIZE[1], SIZE[0], 3), dtype=np.uint8)
+        write_image(tmp_path / "photos" / f"photo{number}.png", rgb)
+    opened, _ = create_project(tmp_path / "project", tmp_path / "photos")
+    with opened:
+        yield opened
+
+
+def prediction(left=3.0, seed=0):
+    rng = np.random.default_rng(seed)
+    points = Keypoints.uniform("coco17", rng.uniform(0, 40, (17, 2)), np.full(17, 2), source=Provenance.MODEL)
+    params = SmplParams(rng.normal(size=(24, 3)), rng.normal(size=10), rng.normal(5.0, size=3))
+    return Prediction(Box(left, 3, left + 20, 40, 0.9), points, params, Camera(80.0, SIZE), np.array([0.9, 0.0, 0.0]))
+
+
+def job_with(project, *shards, kind="propose"):
+    """A job that has finished these shards and still runs, as far as its folder says."""
+    run = RunFolder.create(project.folder, JobRequest(kind))
+    for number, shard in enumerate(shards):
+        write_shard(run.shards / f"{number:06}-abc.npz", shard)
+    return Job(run)
+
+
+def newcomer(photo_id, left=3.0, uid="a" * 32, seed=0, suspicion=0.5):
+    return ShardRow(photo_id, (prediction(left, seed),), uid=uid, suspicion=suspicion)
+
+
+def wait_for(jobs, job, states=("done", "stopped", "cancelled", "failed"), seconds=60.0):
+    until = time.monotonic() + seconds
+    while job.state not in states:
+        assert time.monotonic() < until, (job.state, job.text, job.log_tail())
+        jobs.poll()
+        time.sleep(0.05)
+    return job
+
+
+# --- what jobs need: no torch, no Qt
+
+
+def test_the_window_can_watch_jobs_without_torch():
+    code = "import sys, annotator.jobs, annotator.apply; print([m for m in ('torch', 'PySide6') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+# --- shards
+
+
+def test_a_shard_brings_back_every_digit(tmp_path):
+    run = Run.new(Provenance.IMPORTED, "their-model", {"file": "x.npz"})
+    rows = (
+        newcomer(1),
+        ShardRow(2, (prediction(seed=1), Prediction(params=prediction(seed=2).params, run=run)), person_id=7),
+    )
+    shard = Shard(rows, (3,), {4: "gone"}, NOTES, {2: Camera(80.0, SIZE, (30.0, 20.0))})
+    write_shard(tmp_path / "s.npz", shard)
+    again = read_shard(tmp_path / "s.npz")
+    assert (again.nobody, again.refused, again.notes, again.cameras) == ((3,), {4: "gone"}, NOTES, shard.cameras)
+    for ours, theirs in zip(rows, again.rows, strict=True):
+        assert (theirs.photo_id, theirs.person_id, theirs.uid) == (ours.photo_id, ours.person_id, ours.uid)
+        for one, other in zip(ours.predictions, theirs.predictions, strict=True):
+            assert (one.box, one.camera) == (other.box, other.camera)
+            assert np.array_equal(one.params.pose_rotvec, other.params.pose_rotvec)
+            assert np.array_equal(one.params.transl, other.params.transl)
+            if one.keypoints is not None:
+                assert np.array_equal(one.keypoints.points_px, other.keypoints.points_px)
+    assert again.rows[1].predictions[1].run.uid == run.uid
+
+
+@pytest.mark.parametrize("cut", [0, 10, 400])
+def test_a_damaged_shard_is_named(tmp_path, cut):
+    write_shard(tmp_path / "s.npz", Shard((newcomer(1),), notes=NOTES))
+    content = (tmp_path / "s.npz").read_bytes()
+    (tmp_path / "s.npz").write_bytes(content[:cut])
+    with pytest.raises(JobError, match=r"s\.npz: damaged"):
+        read_shard(tmp_path / "s.npz")
+
+
+# --- taking shards in
+
+
+def test_shards_that_come_later_belong_to_the_same_step(project):
+    job = job_with(project, Shard((newcomer(1, uid="a" * 32),), notes=NOTES))
+    first = apply_job(project, job)
+    project.edit(AddPerson(2))
+    write_shard(job.run.shards / "000001-abc.npz", Shard((newcomer(2, uid="b" * 32),), notes=NOTES))
+    second = apply_job(project, job)
+    assert (first.shards, second.shards, first.step) == (1, 1, second.step)
+    assert apply_job(project, job).shards == 0
+    assert (first.photos, second.photos) == ({1}, {2})
+    project.revert(first.step)
+    assert [len(project.people_on(photo)) for photo in (1, 2)] == [0, 1]
+
+
+def test_nothing_comes_back_that_a_person_has_undone(project):
+    job = job_with(project, Shard((newcomer(1),), notes=NOTES))
+    step = apply_job(project, job).step
+    project.revert(step)
+    write_shard(job.run.shards / "000001-abc.npz", Shard((newcomer(2, uid="b" * 32),), notes=NOTES))
+    assert apply_job(project, job).shards == 0
+    assert project.people_on(2) == []
+    again = apply_job(project, job, only_new=False)
+    assert (again.step, again.shards) == (step, 1)
+    assert [len(project.people_on(photo)) for photo in (1, 2)] == [1, 1]
+
+
+def test_a_job_changes_nothing_that_a_person_set(project):
+    apply_job(project, job_with(project, Shard((newcomer(1),), notes=NOTES)))
+    (person,) = project.people_on(1)
+    project.edit(SetPose(person.id, {"left_knee": (0.125, 0.25, 0.5)}))
+    project.edit(MovePoint(person.id, "coco17", "nose", (11.5, 12.5)))
+    row = ShardRow(1, (prediction(seed=5),), person.id, suspicion=2.0)
+    applied = apply_job(project, job_with(project, Shard((row,), notes=NOTES), kind="refine"))
+    after = project.person(person.id)
+    assert (applied.changed, applied.protected) == (1, 1)
+    assert after.own["pose/left_knee"] == [0.125, 0.25, 0.5, "human"]
+    assert after.keypoints("coco17").points_px[0].tolist() == [11.5, 12.5]
+    assert np.array_equal(after.body.params.betas, prediction(seed=5).params.betas)
+
+
+@pytest.mark.parametrize("meanwhile", ["done", "empty", "drawn", "excluded"])
+def test_what_a_person_did_meanwhile_counts(project, meanwhile):
+    job = job_with(project, Shard((newcomer(1),), notes=NOTES))
+    if meanwhile == "done":
+        apply_job(project, job)
+        (person,) = project.people_on(1)
+        before = project.person(person.id).body.params
+        project.edit(SetState(person.id, "done"))
+        row = ShardRow(1, (prediction(seed=5),), person.id)
+        assert apply_job(project, job_with(project, Shard((row,), notes=NOTES), kind="refine")).kept == 1
+        assert np.array_equal(project.person(person.id).body.params.betas, before.betas)
+        return
+    if meanwhile == "drawn":
+        project.edit(AddPerson(1, Box(3.5, 3, 23, 40, source=Provenance.HUMAN)))
+    else:
+        project.edit(MarkEmpty(1) if meanwhile == "empty" else Exclude(1))
+    assert apply_job(project, job).kept == 1
+    assert len(project.people_on(1)) == (1 if meanwhile == "drawn" else 0)
+
+
+def test_suspicion_comes_with_the_person(project):
+    apply_job(project, job_with(project, Shard((newcomer(1, suspicion=0.75),), notes=NOTES)))
+    (person,) = project.people_on(1)
+    sql = "SELECT value FROM measure WHERE name = 'suspicion' AND person_id = ?"
+    assert project.database.value(sql, [person.id]) == 0.75
+
+
+def test_a_photo_without_anybody_is_remembered(project):
+    step = apply_job(project, job_with(project, Shard((), (1, 2), notes=NOTES))).step
+    assert [detail["nobody"] for detail in project.journal.details_of(step)] == [[1, 2]]
+
+
+def test_discarding_takes_everything_back(project):
+    job = job_with(project, Shard((newcomer(1),), notes=NOTES))
+    apply_job(project, job)
+    with pytest.raises(JobError, match="still at work"):
+        discard_job(project, job)
+    job.run.end(DONE)
+    job.look()
+    assert discard_job(project, job) == {1}
+    assert project.people_on(1) == []
+    assert not job.folder.exists()
+
+
+# --- the folder
+
+
+def test_news_are_told_once_and_in_order(project):
+    job = job_with(project)
+    news = News(job.run)
+    news(1, 4, "working")
+    news.tell("curve", epoch=1, fitted=0.5)
+    news(4, 4, "working")
+    news.close()
+    with job.run.news.open("a", encoding="utf-8") as stream:
+        stream.write('{"kind": "progress", "t": 1, "done": 9')  # half a line: still being written
+    job.look()
+    assert (job.done, job.total, job.text) == (4, 4, "working")
+    assert [row["epoch"] for row in job.curves] == [1]
+
+
+def test_a_job_that_shall_leave_no_trace_is_told_so(project):
+    job = job_with(project, Shard((newcomer(1),), notes=NOTES))
+    news = News(job.run)
+    job.cancel()
+    with pytest.raises(Cancelled):
+        news(1, 2, "working")
+    assert news.should_stop
+    assert apply_job(project, job).shards == 0
+    news.close()
+    job.run.end(CANCELLED)
+    assert job.run.finished_shards() == []
+
+
+def test_a_request_that_makes_no_sense_is_refused(project):
+    with pytest.raises(JobError, match="no job 'paint'"):
+        JobRequest("paint")
+    with pytest.raises(JobError, match="no JSON"):
+        Jobs(project.folder).start(JobRequest("export", {"out": Path("x")}))
+
+
+# --- real processes; an export is the quickest job
+
+
+def export(project, out, **more):
+    return JobRequest("export", {"format": "coco", "out": str(out), **more})
+
+
+@pytest.fixture
+def labelled(project):
+    """The project with somebody on it."""
+    apply_job(project, job_with(project, Shard((newcomer(1),), notes=NOTES)))
+    shutil.rmtree(project.folder / "runs")
+    return project
+
+
+def test_jobs_run_one_after_the_other_and_are_found_again(labelled, tmp_path):
+    jobs = Jobs(labelled.folder)
+    first = jobs.start(export(labelled, tmp_path / "a.json"))
+    second = jobs.start(export(labelled, tmp_path / "b.json"))
+    assert (first.state, second.state) == ("running", "queued")
+    others = Jobs(labelled.folder)  # as after the window was opened again
+    assert [job.id for job in others.list()] == [first.id, second.id]
+    wait_for(jobs, first)
+    wait_for(jobs, second)
+    assert (first.state, second.state) == ("done", "done"), (first.text, second.text, second.log_tail())
+    assert [job.state for job in others.poll()] == ["done", "done"]
+    assert json.loads((tmp_path / "b.json").read_text("utf-8"))["annotations"]
+
+
+def test_a_job_that_fails_says_why(labelled, tmp_path):
+    jobs = Jobs(labelled.folder)
+    job = wait_for(jobs, jobs.start(JobRequest("export", {"format": "nonsense", "out": str(tmp_path / "a")})))
+    assert job.state == "failed"
+    assert "nonsense" in job.text
+    assert any("nonsense" in line for line in job.log_tail())
+
+
+def test_an_import_as_a_job_gives_what_the_command_gives(labelled, tmp_path):
+    jobs = Jobs(labelled.folder)
+    wait_for(jobs, jobs.start(export(labelled, tmp_path / "a.json")))
+    labelled.undo()
+    assert labelled.people_on(1) == []
+    job = wait_for(jobs, jobs.start(JobRequest("import", {"file": str(tmp_path / "a.json")})))
+    assert job.state == "done", job.text
+    applied = apply_job(labelled, job)
+    assert applied.added == 1
+    (person,) = labelled.people_on(1)
+    assert person.predictions["points/coco17"].run.kind is Provenance.IMPORTED
+    assert labelled.journal.step(applied.step).label == "Import a.json"
+
+
+def test_a_waiting_job_can_be_cancelled_and_stopped(labelled, tmp_path):
+    jobs = Jobs(labelled.folder)
+    first = jobs.start(export(labelled, tmp_path / "a.json"))
+    waiting = [jobs.start(export(labelled, tmp_path / f"{name}.json")) for name in "bc"]
+    waiting[0].cancel()
+    waiting[1].stop()
+    wait_for(jobs, first)
+    jobs.poll()
+    assert [job.state for job in waiting] == ["cancelled", "stopped"]
+    waiting[1].resume()
+    assert wait_for(jobs, waiting[1]).state == "done"
+    assert not (tmp_path / "b.json").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
+def test_a_killed_job_is_found_dead_and_goes_on(labelled, tmp_path):
+    jobs = Jobs(labelled.folder)
+    job = jobs.start(export(labelled, tmp_path / "a.json"))
+    until = time.monotonic() + 30
+    while "pid" not in job.run.description():
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    os.kill(job.run.description()["pid"], signal.SIGKILL)
+    wait_for(jobs, job)
+    if job.state == "failed":  # it was killed before its last line
+        assert "without a word" in job.text
+        with open_project(labelled.folder, read_only=True):
+            job.resume()
+        wait_for(jobs, job)
+    assert job.state == "done", job.text

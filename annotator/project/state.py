@@ -166,10 +166,12 @@ class Person:
     def camera_on(self, photo: Photo) -> Camera:
         """The camera under which the body stands: that of the photo, or for a predicted place that of the prediction.
 
-        Without any it is CLIFF's guess.
+        Where nobody set the photo's, a place that a hand set was set under the prediction's too. Without any it is
+        CLIFF's guess.
         """
         prediction = self.predictions.get("body")
-        if self.own.get("transl") is None and prediction is not None and prediction.camera is not None:
+        place_is_predicted = self.own.get("transl") is None or photo.camera is None
+        if place_is_predicted and prediction is not None and prediction.camera is not None:
             return prediction.camera
         return photo.camera or Camera.guess(photo.size_px)
 

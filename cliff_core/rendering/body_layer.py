@@ -10,7 +10,9 @@ from numba import njit
 
 from cliff_core.rendering.rasteriser import NEAR_M, Canvas, Viewport, vertex_normals
 
-_FINE = 2  # the layer is drawn this much finer than the picture, then averaged
+FINE = 2
+"""The layer is drawn this much finer than the picture and averaged, unless speed counts more than smooth edges."""
+
 _MARGIN_PX = 4
 _FOLD_M = 0.06  # a jump in depth within one body that deserves a line
 _EDGE_OPACITY = 0.9
@@ -49,6 +51,7 @@ def paint_bodies(
     view: Viewport,
     opacity: float = 0.7,
     line_px: float = 1.25,
+    fine: int = FINE,
 ) -> None:
     """Lay bodies over a picture, in place; nearer ones hide farther ones.
 
@@ -59,18 +62,19 @@ def paint_bodies(
         view: camera of exactly this picture.
         opacity: 0..1 of the surfaces; outlines are denser. 0 draws outlines only.
         line_px: width of outlines.
+        fine: the layer is drawn this many times finer and averaged; 1 is fastest.
     """
     window = _window(bodies, view)
     if window is None:
         return
     x0, y0, x1, y1 = window
-    canvas = Canvas(view.window(x0, y0, x1 - x0, y1 - y0, _FINE))
+    canvas = Canvas(view.window(x0, y0, x1 - x0, y1 - y0, fine))
     colours = [np.zeros(3, np.float32)]
     # Far ones first: where outlines meet, the higher number wins, and that shall be the nearer body whatever the order.
     for vertices, colour in sorted(bodies, key=lambda body: -np.nan_to_num(body[0][:, 2]).mean()):
         canvas.draw(vertices, faces, shade_body(vertices, faces, colour))
         colours.append(_line_colour(colour, opacity))
-    _blend(picture[y0:y1, x0:x1], canvas, np.array(colours, np.float32), opacity, line_px)
+    _blend(picture[y0:y1, x0:x1], canvas, np.array(colours, np.float32), opacity, line_px, fine)
 
 
 def _window(bodies, view):
@@ -100,24 +104,24 @@ def _line_colour(colour, opacity):
     return np.clip(colour * 0.42, 0, 255) if opacity > 0 else colour
 
 
-def _blend(below, canvas, line_colours, opacity, line_px):
+def _blend(below, canvas, line_colours, opacity, line_px, fine):
     lines = _outlines(canvas.label, canvas.inverse_depth)
-    reach = max(1, round(line_px * _FINE))
+    reach = max(1, round(line_px * fine))
     if reach > 1:
         # `lines` holds the owner's number: widening it by a maximum keeps one owner per pixel.
         lines = cv2.dilate(lines, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-    _mix(below, canvas.rgb, canvas.label, lines, line_colours, np.float32(opacity))
+    _mix(below, canvas.rgb, canvas.label, lines, line_colours, np.float32(opacity), fine)
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _mix(below, rgb, labels, lines, line_colours, opacity):
+def _mix(below, rgb, labels, lines, line_colours, opacity, fine):
     """Average every block of fine pixels, lines over surfaces over the picture, into the picture."""
-    share = np.float32(1.0 / (_FINE * _FINE))
+    share = np.float32(1.0 / (fine * fine))
     for y in range(below.shape[0]):
         for x in range(below.shape[1]):
             red = green = blue = cover = np.float32(0.0)
-            for fine_y in range(y * _FINE, y * _FINE + _FINE):
-                for fine_x in range(x * _FINE, x * _FINE + _FINE):
+            for fine_y in range(y * fine, y * fine + fine):
+                for fine_x in range(x * fine, x * fine + fine):
                     line = lines[fine_y, fine_x]
                     if line > 0:
                         weight = np.float32(_EDGE_OPACITY)

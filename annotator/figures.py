@@ -1,0 +1,112 @@
+"""People as views show them: what is written, with what a hand is moving on top, posed and projected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from annotator.document import Document, Live
+from annotator.project.state import Person, Photo
+from cliff_core.body import Body, PosedBody
+from cliff_core.geometry.rotations import rotvec_to_rotmat
+from cliff_core.records import Box, Camera, Keypoints, SmplParams
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One person on the open photo.
+
+    Attributes:
+        person: as written.
+        number: place among the photo's people; decides the colour.
+        body: what their parameters pose.
+        camera: under which they stand.
+        box, keypoints, params: with what a hand is moving.
+        is_live: whether a hand is on it.
+    """
+
+    person: Person
+    number: int
+    body: Body
+    camera: Camera
+    box: Box | None
+    keypoints: Keypoints | None
+    params: SmplParams | None
+    is_live: bool
+
+    @cached_property
+    def posed(self) -> PosedBody | None:
+        """Mesh and joints in the camera frame, metres."""
+        if self.params is None:
+            return None
+        return self.body.pose(rotvec_to_rotmat(self.params.pose_rotvec), self.params.betas, self.params.transl)
+
+    @cached_property
+    def joints_px(self) -> np.ndarray | None:
+        """(24, 2) SMPL's joints in pixels of the photo; NaN behind the camera."""
+        return None if self.posed is None else project(self.posed.joints, self.camera)
+
+    @cached_property
+    def predicted_vertices(self) -> np.ndarray | None:
+        """(V, 3) the body as a model predicted it, where that was predicted; `None` without a prediction."""
+        prediction = self.person.predictions.get("body")
+        if prediction is None or prediction.params is None:
+            return None
+        params = prediction.params
+        return self.body.pose(rotvec_to_rotmat(params.pose_rotvec), params.betas, params.transl).vertices
+
+
+def project(points_m: np.ndarray, camera: Camera) -> np.ndarray:
+    """(N, 3) camera frame, metres -> (N, 2) pixels; NaN for what is not in front of the camera."""
+    points = np.asarray(points_m, np.float64)
+    depth = np.where(points[:, 2:] > 1e-3, points[:, 2:], np.nan)
+    return points[:, :2] / depth * camera.focal_length_px + camera.centre_px
+
+
+class Figures:
+    """The figures of a document's photo; what did not change is not posed again.
+
+    Args:
+        document: the open photo.
+        bodies: by gender.
+    """
+
+    def __init__(self, document: Document, bodies: dict[str, Body]):
+        self._document = document
+        self._bodies = bodies
+        self._made: dict[int, tuple[Person, Photo, Live | None, Figure]] = {}
+
+    def all(self) -> list[Figure]:
+        """Everybody on the photo, in their order."""
+        photo, made = self._document.photo, {}
+        if photo is None:
+            return []
+        for number, person in enumerate(self._document.people):
+            live = self._document.live.get(person.id)
+            known = self._made.get(person.id)
+            # Records are immutable, so the same ones give the same figure; comparing their arrays would take longer.
+            if known is None or any(a is not b for a, b in zip(known, (person, photo, live), strict=False)):
+                known = (person, photo, live, self._figure(person, photo, live, number))
+            made[person.id] = known
+        self._made = made
+        return [entry[3] for entry in made.values()]
+
+    def of(self, person_id: int | None) -> Figure | None:
+        """Somebody's figure by number."""
+        return next((figure for figure in self.all() if figure.person.id == person_id), None)
+
+    def _figure(self, person: Person, photo: Photo, live: Live | None, number: int) -> Figure:
+        written = person.body
+        moved = live or Live()
+        return Figure(
+            person=person,
+            number=number,
+            body=self._bodies[person.gender],
+            camera=person.camera_on(photo),
+            box=moved.box or person.box,
+            keypoints=moved.keypoints or person.main_keypoints,
+            params=moved.params or (None if written is None else written.params),
+            is_live=live is not None,
+        )

@@ -1,0 +1,198 @@
+"""A view of bodies through an eye: pixels composed when something changed, marks drawn on top, hands let in."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+from PySide6.QtCore import QPointF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtWidgets import QWidget
+
+from annotator.document import Change, PartKind
+from annotator.figures import Figure
+from annotator.qt.canvas import marks, ring
+from annotator.qt.canvas.bodies import paint_figures
+from annotator.qt.canvas.eye import Eye
+from annotator.qt.canvas.hit_test import NOTHING, Kind, Target, joint_at
+from annotator.qt.canvas.options import Handles
+from annotator.qt.workspace import Workspace
+from cliff_core.rendering.theme import ACCENT, BACKGROUND
+from cliff_core.skeletons import SMPL24
+
+_REST_MS = 140
+
+
+class BodyView(QWidget):
+    """What the photo's view and the side view have in common.
+
+    Signals:
+        painted: pixels and marks are on the screen; benchmarks wait for it.
+
+    Args:
+        workspace: what all views share.
+    """
+
+    painted = Signal()
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.workspace = workspace
+        self.target: Target = NOTHING
+        self.held = False
+        self.words = ""
+        self.cursor_px = (0.0, 0.0)
+        self._picture: np.ndarray | None = None
+        self._stale = True
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(_REST_MS)
+        self._rest.timeout.connect(self._smooth)
+        self._quick = False
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        workspace.when(Change.PHOTO | Change.PEOPLE | Change.LIVE, self.repose)
+        workspace.when(Change.SELECTION, self.update)
+        workspace.options_changed.connect(self.repose)
+
+    # --- what a view is
+
+    @abstractmethod
+    def eye_of(self, figure: Figure) -> Eye:
+        """Through which somebody is seen."""
+
+    @abstractmethod
+    def compose_ground(self, size_px: tuple[int, int], ratio: float) -> np.ndarray:
+        """(H, W, 4) uint8 of what is behind the bodies, blue first."""
+
+    @abstractmethod
+    def draw_marks(self, painter: QPainter) -> None:
+        """What is drawn above the bodies."""
+
+    def shown_figures(self) -> list[Figure]:
+        """Whose bodies are painted."""
+        return self.workspace.figures.all()
+
+    # --- painting
+
+    def repose(self) -> None:
+        """Bodies or what is shown of them changed."""
+        self._quick = bool(self.workspace.document.live) or self.held
+        self._stale = True
+        self.update()
+
+    def moved(self) -> None:
+        """The eye moved."""
+        self._quick = self._stale = True
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Compose if something changed, then draw."""
+        ratio = self.devicePixelRatioF()
+        size = (max(1, round(self.width() * ratio)), max(1, round(self.height() * ratio)))
+        if self._stale or self._picture is None or self._picture.shape[1::-1] != size:
+            self._picture = self._compose(size, ratio)
+            self._stale = False
+            if self._quick:
+                self._rest.start()
+        painter = QPainter(self)
+        image = QImage(self._picture.data, *size, 4 * size[0], QImage.Format.Format_RGB32)
+        image.setDevicePixelRatio(ratio)
+        painter.drawImage(QPointF(0, 0), image)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if not self.workspace.options.peek:
+            self.draw_marks(painter)
+        if self.hasFocus():
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(QColor(*ACCENT, 150), 1.0))
+            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+        painter.end()
+        self.painted.emit()
+
+    def _compose(self, size_px: tuple[int, int], ratio: float) -> np.ndarray:
+        picture = self.compose_ground(size_px, ratio)
+        options = self.workspace.options
+        if options.peek:
+            return picture
+        # People whose photos were taken as one share a camera; a body from elsewhere may bring its own.
+        groups: dict[tuple, list[Figure]] = {}
+        for figure in self.shown_figures():
+            eye = self.eye_of(figure)
+            groups.setdefault((eye.focal_length_px, *eye.centre_px), []).append(figure)
+        for figures in groups.values():
+            ghosts = [ghost for figure in figures if (ghost := self._ghost(figure)) is not None]
+            paint_figures(picture, figures, self.eye_of(figures[0]), options, ratio, self._quick, ghosts)
+        return picture
+
+    def _ghost(self, figure: Figure) -> np.ndarray | None:
+        if not self.workspace.options.prior or figure.person.id != self.workspace.document.selected:
+            return None
+        return figure.predicted_vertices
+
+    def _smooth(self) -> None:
+        if self._quick and not self.held:
+            self._quick, self._stale = False, True
+            self.update()
+
+    # --- marks that both views have
+
+    def draw_selected_joints(self, painter: QPainter, figure: Figure) -> None:
+        """Somebody's joints, and the rings of the selected one."""
+        if figure.posed is None or figure.person.body is None:
+            return
+        eye, strong = self.eye_of(figure), self.joints_first
+        shown = eye.project(figure.posed.joints)
+        person = figure.person.id
+        pinned, locked = self.workspace.pinned(person), self.workspace.locked(person)
+        marks.draw_joints(painter, shown, figure.person.body.pose_source, pinned, locked, strong)
+        for each in self.rings():
+            held = self.target.kind is Kind.RING and self.target.name == each.name
+            colour = QColor(*ring.COLOURS[ring.NAMES.index(each.name)])
+            line = QPolygonF([QPointF(x, y) for x, y in (*each.shown, each.shown[0]) if np.isfinite([x, y]).all()])
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(QColor(*BACKGROUND, 170), 5.0 if held else 3.5))
+            painter.drawPolyline(line)
+            painter.setPen(QPen(colour, 3.0 if held else 1.75))
+            painter.drawPolyline(line)
+
+    def draw_held(self, painter: QPainter, shown: np.ndarray | None) -> None:
+        """What the cursor would take hold of, or has, and what it does."""
+        if shown is not None:
+            marks.draw_highlight(painter, float(shown[0]), float(shown[1]), self.held)
+        if self.words:
+            marks.draw_words(painter, self.words, *self.cursor_px, (self.width(), self.height()))
+
+    @property
+    def joints_first(self) -> bool:
+        """Whether a hand takes hold of joints."""
+        return self.workspace.options.handles is Handles.JOINTS
+
+    def rings(self) -> list[ring.Ring]:
+        """Rings of the selected joint, where a hand takes hold of joints."""
+        figure, part = self.workspace.figure, self.workspace.document.part
+        if figure is None or figure.posed is None or not self.joints_first:
+            return []
+        if part is None or part.kind is not PartKind.JOINT or not self.workspace.options.joints:
+            return []
+        return ring.rings_of(figure, part.name, self.eye_of(figure))
+
+    def joint_or_ring_at(self, figure: Figure, x: float, y: float) -> Target | None:
+        """Another joint of the selected person goes before the rings that surround the selected one."""
+        if figure.posed is None or not self.workspace.options.joints:
+            return None
+        eye = self.eye_of(figure)
+        joint, found = joint_at(figure, eye.project(figure.posed.joints), x, y), ring.ring_at(self.rings(), x, y, eye)
+        if found is not None and (joint is None or joint.part == self.workspace.document.part):
+            return Target(Kind.RING, figure.person.id, found.name)
+        return joint
+
+    def joint_place(self, figure: Figure, name: str) -> np.ndarray | None:
+        """(2,) where somebody's joint is in the view."""
+        if figure.posed is None:
+            return None
+        return self.eye_of(figure).project(figure.posed.joints[SMPL24.index(name)][None])[0]
+
+    def sizeHint(self) -> QSize:
+        """As a large part of a window."""
+        return QSize(640, 480)

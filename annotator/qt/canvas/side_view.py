@@ -1,0 +1,296 @@
+"""The selected person from the side, the top or anywhere, on a metre grid; joints can be dragged here too.
+
+One photo hides depth: a body can fit every point and still lean. This view is where that is seen and put right.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QKeyEvent, QMouseEvent, QPainter, QPen, QWheelEvent
+from PySide6.QtWidgets import QWidget
+
+from annotator.document import Change
+from annotator.figures import Figure
+from annotator.qt.canvas import marks
+from annotator.qt.canvas.body_view import BodyView
+from annotator.qt.canvas.eye import Eye
+from annotator.qt.canvas.hand import Hand
+from annotator.qt.canvas.hit_test import NOTHING, Target
+from annotator.qt.workspace import Workspace
+from cliff_core.rendering.rasteriser import Canvas
+from cliff_core.rendering.theme import BACKGROUND, HAIRLINE, QUIET_TEXT
+from cliff_core.skeletons import SMPL24
+
+_GROUND = (0x25, 0x26, 0x29)
+_SHADOW = (0x1A, 0x19, 0x18)
+_FILL = 0.8
+_LEAST_M = 1.2
+_GRID_M, _FINE_GRID_M = 1.0, 0.25
+_GRID_REACH_M = 3.0
+_TURN_DEG_PER_PX = 0.5
+_WHEEL_STEP = 1.0015
+_SNAP_DEG = 8.0
+DIRECTIONS = {"front": (0.0, 8.0), "side": (90.0, 8.0), "back": (180.0, 8.0), "top": (0.0, 90.0)}
+"""Name -> azimuth and elevation, degrees; from the side the photo's camera is on the left."""
+
+
+class SideView(BodyView):
+    """The body from another direction. Drag a joint to move it, drag beside the body to turn around it.
+
+    Args:
+        workspace: what all views share.
+    """
+
+    def __init__(self, workspace: Workspace, parent: QWidget | None = None):
+        super().__init__(workspace, parent)
+        self.azimuth_deg, self.elevation_deg = DIRECTIONS["side"]
+        self._zoom, self._shift_px = 1.0, np.zeros(2)
+        self._pivot_m, self._extent_m, self._floor_m = np.zeros(3), 2.0, 1.0
+        self._ground: tuple[tuple, np.ndarray] | None = None
+        self._framed: tuple[int | None, int | None] = (None, None)
+        self.hand = _SideHand(self)
+        self.setAccessibleName(self.tr("Side view"))
+        self.setMinimumSize(200, 200)
+        workspace.when(Change.PHOTO | Change.SELECTION | Change.PEOPLE, self._frame_anew)
+        workspace.reset.connect(self.hand.give_up)
+
+    # --- where it is looked from
+
+    def look_from(self, direction: str) -> None:
+        """One of `DIRECTIONS`, with the person in the middle."""
+        self.azimuth_deg, self.elevation_deg = DIRECTIONS[direction]
+        self.frame_person()
+
+    def frame_person(self) -> None:
+        """The selected person in the middle, as large as they go in any pose of the arms."""
+        figure = self.workspace.figure
+        self._zoom, self._shift_px = 1.0, np.zeros(2)
+        if figure is not None and figure.posed is not None:
+            low, high = figure.posed.vertices.min(axis=0), figure.posed.vertices.max(axis=0)
+            self._pivot_m, self._floor_m = (low + high) / 2, float(high[1])
+            self._extent_m = max(float(np.linalg.norm(high - low)) * 0.85, _LEAST_M)
+        self.moved()
+
+    def _frame_anew(self) -> None:
+        photo = self.workspace.document.photo
+        shown = (None if photo is None else photo.id, self.workspace.document.selected)
+        if shown != self._framed:
+            self._framed = shown
+            self.frame_person()
+
+    def turn(self, dx: float, dy: float) -> None:
+        """Walk around the person."""
+        self.azimuth_deg = (self.azimuth_deg + dx * _TURN_DEG_PER_PX + 180) % 360 - 180
+        self.elevation_deg = float(np.clip(self.elevation_deg + dy * _TURN_DEG_PER_PX, -90, 90))
+        self.moved()
+
+    def pan(self, dx: float, dy: float) -> None:
+        """Move what is seen."""
+        self._shift_px = self._shift_px + np.array([dx, dy])
+        self.moved()
+
+    def zoom(self, factor: float, x: float, y: float) -> None:
+        """Nearer or farther around a place in the view."""
+        zoom = float(np.clip(self._zoom * factor, 0.2, 20))
+        middle = np.array([self.width(), self.height()]) / 2
+        offset = np.array([x, y]) - middle
+        self._shift_px = offset - (offset - self._shift_px) * zoom / self._zoom
+        self._zoom = zoom
+        self.moved()
+
+    @property
+    def eye(self) -> Eye:
+        """Where it is looked from."""
+        px_per_m = self._zoom * _FILL * min(self.width(), self.height()) / self._extent_m
+        x, y = np.array([self.width(), self.height()]) / 2 + self._shift_px
+        return Eye.orbit(self._pivot_m, self.azimuth_deg, self.elevation_deg, px_per_m, (float(x), float(y)))
+
+    def eye_of(self, figure: Figure) -> Eye:
+        """The same for everybody."""
+        return self.eye
+
+    def shown_figures(self) -> list[Figure]:
+        """Only the selected person: the others may stand anywhere, and in front of them."""
+        figure = self.workspace.figure
+        return [] if figure is None or figure.posed is None else [figure]
+
+    # --- painting
+
+    def compose_ground(self, size_px: tuple[int, int], ratio: float) -> np.ndarray:
+        """A metre grid at the person's feet, with their shadow."""
+        figure = self.workspace.figure
+        eye = self.eye
+        wanted = (*eye.rotmat.ravel(), *eye.pivot_m, eye.focal_length_px, *eye.centre_px, self._floor_m, size_px, ratio)
+        if self._ground is None or self._ground[0] != wanted:
+            self._ground = wanted, self._grid(eye, size_px, ratio)
+        ground = self._ground[1].copy()
+        if figure is not None and figure.posed is not None:
+            self._cast_shadow(ground, figure, eye, ratio)
+        return ground
+
+    def _grid(self, eye: Eye, size_px: tuple[int, int], ratio: float) -> np.ndarray:
+        ground = np.empty((size_px[1], size_px[0], 4), np.uint8)
+        ground[:] = (*reversed(BACKGROUND), 255)
+        x0, z0 = np.floor(self._pivot_m[[0, 2]] - _GRID_REACH_M)
+        x1, z1 = np.ceil(self._pivot_m[[0, 2]] + _GRID_REACH_M)
+        y = self._floor_m
+        corners = eye.project(np.array([(x0, y, z0), (x1, y, z0), (x1, y, z1), (x0, y, z1)])) * ratio
+        cv2.fillConvexPoly(ground, _fixed(corners), (*reversed(_GROUND), 255), cv2.LINE_AA, 4)
+        for step, colour in ((_FINE_GRID_M, (0x2C, 0x2D, 0x30)), (_GRID_M, HAIRLINE)):
+            xs, zs = np.arange(x0, x1 + 1e-6, step), np.arange(z0, z1 + 1e-6, step)
+            ends = np.array([[(x, y, z0), (x, y, z1)] for x in xs] + [[(x0, y, z), (x1, y, z)] for z in zs])
+            lines = eye.project(ends.reshape(-1, 3)).reshape(-1, 2, 2) * ratio
+            kept = list(_fixed(lines[np.isfinite(lines).all(axis=(1, 2))]))
+            cv2.polylines(ground, kept, False, (*reversed(colour), 255), max(1, round(ratio)), cv2.LINE_AA, 4)
+        return ground
+
+    def _cast_shadow(self, ground: np.ndarray, figure: Figure, eye: Eye, ratio: float) -> None:
+        """A shadow straight below somebody, in place: it shows where they stand."""
+        assert figure.posed is not None
+        flat = np.array(figure.posed.vertices, np.float64)
+        flat[:, 1] = self._floor_m
+        canvas = Canvas(eye.viewport((ground.shape[1], ground.shape[0]), ratio))
+        canvas.draw(eye.see(flat), figure.body.faces, np.zeros(flat.shape), cull=False)
+        left, top, right, bottom = canvas.drawn_px
+        part = ground[top:bottom, left:right, :3]
+        part[canvas.mask[top:bottom, left:right]] = _SHADOW
+
+    def draw_marks(self, painter: QPainter) -> None:
+        """Limbs, joints and their rings, and where the photo's camera is."""
+        figure = self.workspace.figure
+        if figure is None or figure.posed is None:
+            painter.setPen(QColor(*QUIET_TEXT))
+            text = self.tr("Select a person with a body") if self.workspace.document.people else ""
+            painter.drawText(self.rect().adjusted(16, 16, -16, -16), _CENTRED, text)
+            return
+        shown = self.eye.project(figure.posed.joints)
+        if self.workspace.options.joints:
+            marks.draw_limbs(painter, shown, SMPL24.edges, SMPL24.names, 0.55, 1.5)
+            self.draw_selected_joints(painter, figure)
+        part = self.target.part or self.workspace.document.part
+        if part is not None and part.name in SMPL24.names:
+            self.draw_held(painter, shown[SMPL24.index(part.name)])
+        else:
+            self.draw_held(painter, None)
+        self._write_direction(painter)
+
+    def _write_direction(self, painter: QPainter) -> None:
+        near = [
+            name
+            for name, (azimuth, elevation) in DIRECTIONS.items()
+            if abs((self.azimuth_deg - azimuth + 180) % 360 - 180) < _SNAP_DEG
+            and abs(self.elevation_deg - elevation) < 20
+        ]
+        font = QFont(painter.font())
+        font.setPixelSize(11)
+        painter.setFont(font)
+        painter.setPen(QColor(*QUIET_TEXT))
+        words = near[0] if near else f"{self.azimuth_deg:.0f}°, {self.elevation_deg:.0f}°"
+        painter.drawText(QRectF(8, self.height() - 22, self.width() - 16, 16), Qt.AlignmentFlag.AlignLeft, words)
+        painter.drawText(
+            QRectF(8, self.height() - 22, self.width() - 16, 16), Qt.AlignmentFlag.AlignRight, self.tr("grid 1 m")
+        )
+        # An arrow along the photo camera's axis: depth, which the photo does not show.
+        middle = np.array([self.width() / 2, self.height() - 14])
+        away = self.eye.rotmat @ (0.0, 0.0, 1.0)
+        tip = middle + 22 * away[:2]
+        if np.hypot(*(tip - middle)) > 6:
+            painter.setPen(QPen(QColor(*QUIET_TEXT), 1.5))
+            painter.drawLine(QPointF(*(middle - 22 * away[:2])), QPointF(*tip))
+            painter.setBrush(QColor(*QUIET_TEXT))
+            painter.drawEllipse(QPointF(*(middle - 22 * away[:2])), 3, 3)
+
+    # --- events
+
+    def target_at(self, x: float, y: float) -> Target:
+        """The ring or joint at a place in the view: here a hand always takes hold of joints."""
+        figure = self.workspace.figure
+        return NOTHING if figure is None else self.joint_or_ring_at(figure, x, y) or NOTHING
+
+    @property
+    def joints_first(self) -> bool:
+        """Always."""
+        return True
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Take hold of a joint or ring, or of the view."""
+        self.hand.press(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Look, move, turn."""
+        self.hand.move(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Let go."""
+        self.hand.release(event)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """The person in the middle again."""
+        self.frame_person()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Zoom; with a joint in the hand, move it in depth."""
+        steps = event.angleDelta().y() or event.angleDelta().x()
+        if not self.hand.wheel(steps):
+            self.zoom(_WHEEL_STEP**steps, event.position().x(), event.position().y())
+        event.accept()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Escape gives up what the hand does."""
+        if event.key() == Qt.Key.Key_Escape and self.hand.gesture is not None:
+            self.hand.give_up()
+        else:
+            super().keyPressEvent(event)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Nothing is under the cursor any more."""
+        self.hand.leave()
+
+
+class _SideHand(Hand):
+    """The state of the mouse in the side view."""
+
+    view: SideView
+
+    def __init__(self, view: SideView):
+        super().__init__(view)
+        self._turning = self._panning = False
+
+    def press(self, event: QMouseEvent) -> None:
+        """Take hold of what is there."""
+        x, y = self.start(event)
+        target = self.view.target_at(x, y)
+        if event.button() is not Qt.MouseButton.LeftButton or event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            self._panning = True
+        elif target is NOTHING:
+            self._turning = True
+        else:
+            self.take_joint(target, x, y)
+
+    def move(self, event: QMouseEvent) -> None:
+        """Look, move what is held, or walk around."""
+        dx, dy = self.step(event)
+        if self._panning:
+            self.view.pan(dx, dy)
+        elif self._turning:
+            self.view.turn(dx, dy)
+        elif self.gesture is not None:
+            self.drag_joint(event)
+            self.show()
+        else:
+            self.look_at(self.view.target_at(*self.view.cursor_px))
+
+    def release(self, event: QMouseEvent) -> None:
+        """Let go."""
+        self._turning = self._panning = False
+        if self.gesture is not None:
+            self.let_go()
+
+
+def _fixed(points: np.ndarray) -> np.ndarray:
+    return np.round(np.clip((points - 0.5) * 16, -(2**28), 2**28)).astype(np.int32)
+
+
+_CENTRED = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap

@@ -70,7 +70,7 @@ class Figures:
 
     Args:
         document: the open photo.
-        bodies: by gender.
+        bodies: by gender; nobody is shown while it is empty.
     """
 
     def __init__(self, document: Document, bodies: dict[str, Body]):
@@ -81,7 +81,7 @@ class Figures:
     def all(self) -> list[Figure]:
         """Everybody on the photo, in their order."""
         photo, made = self._document.photo, {}
-        if photo is None:
+        if photo is None or not self._bodies:
             return []
         for number, person in enumerate(self._document.people):
             live = self._document.live.get(person.id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +10,6 @@ import numpy as np
 from annotator.commands.body import SetBetas, SetPose, SetTransl
 from annotator.figures import Figure
 from annotator.project.draft import Command
-from cliff_core.body import Body
 from cliff_core.fitting.interactive import HARD, Aim, InteractiveSolver
 from cliff_core.fitting.kinematics import Skeleton
 from cliff_core.records import Keypoints, Provenance, SmplParams
@@ -39,15 +38,15 @@ class Rig:
         locks: number of a person -> joints whose rotation stays.
 
     Args:
-        bodies: by gender.
+        skeletons: by gender.
     """
 
-    def __init__(self, bodies: dict[str, Body]):
+    def __init__(self, skeletons: Mapping[str, Skeleton]):
         self.trust = 0.7
         self.follow = True
         self.pins: dict[int, dict[str, np.ndarray]] = {}
         self.locks: dict[int, frozenset[str]] = {}
-        self._skeletons = {gender: Skeleton(body) for gender, body in bodies.items()}
+        self._skeletons = skeletons
 
     def skeleton(self, figure: Figure) -> Skeleton:
         """Of somebody's body."""

@@ -35,6 +35,29 @@ class AddPerson:
 
 
 @dataclass(frozen=True, slots=True)
+class DuplicatePerson:
+    """A person wants somebody twice, to make someone similar of the copy.
+
+    Attributes:
+        person: number of the person.
+        uid: what names the copy from now on.
+        name: for the journal.
+    """
+
+    person: int
+    uid: str = field(default_factory=lambda: uuid.uuid4().hex)
+    name: str = field(default="DuplicatePerson", init=False)
+    label: str = field(default="Duplicate person", init=False)
+
+    def write(self, draft: Draft) -> None:
+        """Add one with everything that is set of them, but not what others said of their quality."""
+        own = draft.own(PERSON, self.person)
+        copy = draft.add_person(draft.person(self.person).photo_id, self.uid)
+        mine = {name: value for name, value in own.items() if name not in ("present", "review", "state")}
+        draft.set_person(copy, {**mine, "state": "in progress"})
+
+
+@dataclass(frozen=True, slots=True)
 class RemovePerson:
     """A person took someone away who is not there.
 

@@ -10,11 +10,20 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
-from annotator.document import Change, Document, Part, PartKind
+from annotator.document import Change, Document, PartKind
+from annotator.edits import Copied
 from annotator.figures import Figure, Figures
 from annotator.qt.canvas.options import ViewOptions
+from annotator.qt.desk import Desk
 from annotator.rig import Rig
-from cliff_core.body import Body
+from cliff_core.body import Body, load_body
+from cliff_core.body.files import GENDERS
+from cliff_core.fitting.interactive import HARD, Aim, InteractiveSolver, chain_of
+from cliff_core.fitting.kinematics import Skeleton
+from cliff_core.geometry.rotations import rotvec_to_rotmat
+from cliff_core.records import Camera, SmplParams
+from cliff_core.rendering.body_layer import paint_bodies
+from cliff_core.rendering.rasteriser import Canvas, Viewport
 from cliff_core.skeletons import SMPL24
 
 
@@ -38,7 +47,6 @@ class Workspace(QObject):
 
     Args:
         document: the open photo.
-        bodies: by gender.
     """
 
     changed = Signal(object)
@@ -47,15 +55,32 @@ class Workspace(QObject):
     hint = Signal(str)
     reset = Signal()
 
-    def __init__(self, document: Document, bodies: dict[str, Body], parent: QObject | None = None):
+    def __init__(self, document: Document, parent: QObject | None = None):
         super().__init__(parent)
         self.document = document
-        self.figures = Figures(document, bodies)
-        self.rig = Rig(bodies)
+        self._bodies: dict[str, Body] = {}
+        self._skeletons: dict[str, Skeleton] = {}
+        self.figures = Figures(document, self._bodies)
+        self.rig = Rig(self._skeletons)
+        self.copied: Copied | None = None
         self.options = ViewOptions()
         self.tool = Tool.DRAG
-        self.hovered: Part | None = None
         document.observe(self._changed)
+
+    def load(self, desk: Desk) -> None:
+        """Read the bodies, and get everything ready that the first movement of a hand would wait for."""
+
+        def arrived(loaded: tuple[dict[str, Body], dict[str, Skeleton]]) -> None:
+            self._bodies.update(loaded[0])
+            self._skeletons.update(loaded[1])
+            self.changed.emit(Change.PEOPLE)
+
+        desk.read(_load_bodies, arrived)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether bodies are there to be shown."""
+        return bool(self._bodies)
 
     @property
     def figure(self) -> Figure | None:
@@ -117,3 +142,27 @@ class Workspace(QObject):
             # Pins are places in one photo's space.
             self.rig.pins.clear()
         self.changed.emit(change)
+
+
+def _load_bodies() -> tuple[dict[str, Body], dict[str, Skeleton]]:
+    bodies = {gender: load_body(gender=gender) for gender in GENDERS}
+    skeletons = {gender: Skeleton(body) for gender, body in bodies.items()}
+    _warm_up(bodies[GENDERS[0]], skeletons[GENDERS[0]])
+    return bodies, skeletons
+
+
+def _warm_up(body: Body, skeleton: Skeleton) -> None:
+    """Have everything compiled that runs under a hand: the first time on a machine that takes seconds."""
+    pose = np.zeros((24, 3))
+    pose[0, 0] = np.pi
+    params = SmplParams(pose, np.zeros(10), np.array([0.0, 0.0, 4.0]), body.gender)
+    camera = Camera(200.0, (64, 64))
+    vertices = body.pose(rotvec_to_rotmat(pose), params.betas, params.transl).vertices
+    view = Viewport.of_camera(camera)
+    picture = np.zeros((64, 64, 4), np.uint8)
+    for fine in (1, 2):
+        paint_bodies(picture[..., :3], [(vertices, (200, 200, 200))], body.faces, view, fine=fine)
+    Canvas(view).draw(vertices, body.faces, np.zeros(vertices.shape), cull=False)
+    solver = InteractiveSolver(skeleton, camera, params)
+    solver.solve(params, [Aim(9, (30.0, 30.0), None, 1.0)], iterations=1)
+    solver.solve(params, [Aim(43, None, (0.2, 0.1, 4.0), HARD)], movable=chain_of(20), iterations=1)

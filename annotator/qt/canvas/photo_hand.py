@@ -33,7 +33,6 @@ class PhotoHand(Hand):
 
     def __init__(self, view: PhotoView):
         super().__init__(view)
-        self._space = False
         self._panning = False
         self._pressed_px = (0.0, 0.0)
         self._box_start: tuple[float, float] | None = None
@@ -51,7 +50,7 @@ class PhotoHand(Hand):
         """Take hold of what is there."""
         x, y = self.start(event)
         self._pressed_px = (x, y)
-        if event.button() is Qt.MouseButton.MiddleButton or (self._space and self._is_left(event)):
+        if event.button() is Qt.MouseButton.MiddleButton:
             self._panning = True
             self.view.setCursor(Qt.CursorShape.ClosedHandCursor)
         elif self._is_left(event):
@@ -77,7 +76,7 @@ class PhotoHand(Hand):
             self._box_start = self._box_before = None
             if drew and self.workspace.tool is Tool.BOX:
                 self.workspace.take(Tool.DRAG)
-        elif panned and self._is_left(event) and not self._space:
+        elif panned and self._is_left(event):
             moved = np.hypot(*(np.array(self.view.cursor_px) - self._pressed_px))
             if moved <= _CLICK_PX:
                 self.document.select(self.document.selected, None)
@@ -92,13 +91,9 @@ class PhotoHand(Hand):
         elif target.kind is Kind.NOTHING:
             self.view.fit_photo()
 
-    def key(self, event: QKeyEvent, *, pressed: bool) -> bool:
-        """Whether a key was for the hand."""
-        if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat() and event.modifiers() in _NO_MODIFIER:
-            self._space = pressed
-            self.view.setCursor(Qt.CursorShape.OpenHandCursor if pressed else Qt.CursorShape.ArrowCursor)
-            return True
-        if event.key() == Qt.Key.Key_Escape and pressed:
+    def key(self, event: QKeyEvent) -> bool:
+        """Whether a key was for the hand: Escape gives up what it does."""
+        if event.key() == Qt.Key.Key_Escape:
             busy = self.gesture is not None or self.workspace.tool is not Tool.DRAG
             self.give_up()
             self.workspace.take(Tool.DRAG)
@@ -198,10 +193,7 @@ class PhotoHand(Hand):
 
     def look_at(self, target: Target) -> None:
         """What is under the cursor changed: highlight, cursor, a sentence."""
-        if self._space or self.workspace.tool is not Tool.DRAG:
+        if self.workspace.tool is not Tool.DRAG:
             target = NOTHING
             self.view.update()
         super().look_at(target)
-
-
-_NO_MODIFIER = (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier)

@@ -288,14 +288,9 @@ class PhotoView(BodyView):
         event.accept()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Escape gives up what the hand does; Space drags the photo."""
-        if not self.hand.key(event, pressed=True):
+        """Escape gives up what the hand does."""
+        if not self.hand.key(event):
             super().keyPressEvent(event)
-
-    def keyReleaseEvent(self, event: QKeyEvent) -> None:
-        """Space lets go of the photo."""
-        if not self.hand.key(event, pressed=False):
-            super().keyReleaseEvent(event)
 
     def leaveEvent(self, event: QEvent) -> None:
         """Nothing is under the cursor any more."""

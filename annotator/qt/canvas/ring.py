@@ -8,6 +8,7 @@ import numpy as np
 
 from annotator.figures import Figure
 from annotator.qt.canvas.eye import Eye
+from cliff_core.fitting.editing import MOVES, joint_axes
 from cliff_core.geometry.rotations import rotvec_to_rotmat
 from cliff_core.skeletons import SMPL24
 
@@ -16,7 +17,7 @@ _STEPS = 48
 _REACH_PX = 6.0
 _EDGE_ON = 0.25
 
-NAMES = ("twist", "bend", "side")
+NAMES = MOVES
 COLOURS = ((0xF0, 0xE4, 0x42), (0x56, 0xB4, 0xE9), (0xCC, 0x79, 0xA7))
 
 
@@ -59,21 +60,9 @@ def rings_of(figure: Figure, joint: str, eye: Eye) -> list[Ring]:
     row = SMPL24.index(joint)
     joints = figure.posed.joints.astype(np.float64)
     centre = joints[row]
-    children = [k for k in range(24) if figure.body.parents[k] == row]
     _, rotations = figure.body.forward_kinematics(rotvec_to_rotmat(figure.params.pose_rotvec), figure.params.betas)
-    if row == 0:
-        bone = joints[SMPL24.index("spine1")] - centre
-    elif children:
-        bone = joints[children].mean(axis=0) - centre
-    else:
-        bone = centre - joints[figure.body.parents[row]]
-    twist = _unit(bone)
-    # The second axis stays with the body, so that "bend" means the same for the same joint in every pose.
-    other = rotations[row][:, 0]
-    if abs(other @ twist) > 0.9:
-        other = rotations[row][:, 2]
-    bend = _unit(other - (other @ twist) * twist)
-    side = np.cross(twist, bend)
+    # The joint's own axes, so that "bend" means the same for the same joint in every pose.
+    twist, bend, side = (rotations[row] @ axis for axis in joint_axes(row))
     radius = _radius_m(centre, eye)
     angles = np.arange(_STEPS) * 2 * np.pi / _STEPS
     circle = np.stack([np.cos(angles), np.sin(angles)])
@@ -124,7 +113,3 @@ class RingTurn:
 def _radius_m(centre: np.ndarray, eye: Eye) -> float:
     depth = float(eye.see(np.asarray(centre)[None])[0, 2])
     return RADIUS_PX * max(depth, 0.05) / eye.focal_length_px
-
-
-def _unit(vector: np.ndarray) -> np.ndarray:
-    return vector / max(float(np.linalg.norm(vector)), 1e-9)

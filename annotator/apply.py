@@ -173,9 +173,12 @@ def _take_row(project: Project, batch: Batch, row: ShardRow, counts: _Counts, *,
         if project.database.value("SELECT 1 FROM person WHERE id = ?", [row.person_id]) is None:
             counts.skipped += 1  # the project was brought back from before they were there
             return
-        batch.apply(row.person_id, *row.predictions)
         if row.suspicion is not None:
             counts.suspicion[row.person_id] = row.suspicion
+        if not row.predictions:  # what they have is better
+            counts.skipped += 1
+            return
+        batch.apply(row.person_id, *row.predictions)
     elif _is_free(project, row, is_file=is_file):
         batch.add_person(row.photo_id, *row.predictions, uid=row.uid)
         if row.suspicion is not None and row.uid is not None:

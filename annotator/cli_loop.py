@@ -37,6 +37,29 @@ def propose(
     show(report, as_json)
 
 
+@commands.command()
+def refine(
+    project: ProjectFolder,
+    rounds: Annotated[int, typer.Option(min=1, help="At most; one that helps no more was the last.")] = 1,
+    seed: Annotated[int, typer.Option(help="Every random choice follows from it.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder for a copy of report, summary and weights.")] = None,
+    always: Annotated[
+        bool, typer.Option("--always", help="Apply it even where withheld points do not say that it is better.")
+    ] = False,
+    model: Model = None,
+    body: BodyFile = None,
+    as_json: AsJson = False,
+):
+    """Fine-tune CLIFF on the project's points and edits, and predict everybody again: steps 3 and 4 of the loop."""
+    from annotator.loop import refine_on
+
+    with console_progress() as progress:
+        report = refine_on(
+            project, rounds=rounds, seed=seed, model=model, body=body, out=out, always=always, progress=progress
+        )
+    show(report, as_json)
+
+
 @commands.command(name="run-job", hidden=True)
 def run_job(run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the job.")]):
     """Do the job of a run folder; what the window and the other commands start."""

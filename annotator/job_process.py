@@ -73,16 +73,16 @@ def run_job(folder: Path) -> bool:
 
 def _work_of(kind: str) -> Work:
     if kind in ("propose", "boxes"):
-        from annotator import propose
+        from annotator.propose import boxes_work, propose_work
 
-        return propose.propose_work if kind == "propose" else propose.boxes_work
+        return propose_work if kind == "propose" else boxes_work
     if kind == "refine":
         from annotator.refine_project import refine_work
 
         return refine_work
-    from annotator import file_jobs
+    from annotator.file_jobs import export_work, import_work
 
-    return file_jobs.export_work if kind == "export" else file_jobs.import_work
+    return export_work if kind == "export" else import_work
 
 
 def _take(lock: WriterLock, refusal: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -90,9 +91,114 @@ def propose_on(
     )
 
 
-def run_here(
-    project: Project, request: JobRequest, progress: Progress, *, in_portions: bool = True
-) -> tuple[Job, Applied]:
+@dataclass(frozen=True, slots=True)
+class RefineReport:
+    """What a refinement changed.
+
+    Attributes:
+        project: its folder.
+        run: the folder of the job, with weights, curves, summary and report.
+        report: the HTML file.
+        people: who were predicted again, and of them `supervising`: who taught.
+        changed: whose body is the refined one now.
+        kept: who stay as they are: the guard kept the body they had, or they are done, accepted or removed.
+        protected: of the changed ones, those of whom a person had set something, which stayed.
+        withheld_before, withheld_after: error of withheld points, % of half a crop; `None` if nothing was withheld.
+        better: whether the withheld points say that it is.
+        seconds: wall time of the job.
+        step: what takes all of it back; `None` if nothing was applied.
+        refused: one line for each who was left out, and why.
+    """
+
+    project: Path
+    run: Path
+    report: Path
+    people: int
+    supervising: int
+    changed: int
+    kept: int
+    protected: int
+    withheld_before: float | None
+    withheld_after: float | None
+    better: bool
+    seconds: float
+    step: int | None
+    refused: list[str]
+
+    def __str__(self) -> str:
+        """Counts, the guard's word, where to look."""
+        lines = [f"{self.people} people predicted again in {self.seconds:.1f} s; {self.supervising} supervised"]
+        if self.withheld_before is not None and self.withheld_after is not None:
+            change = f"{self.withheld_before:.2f} -> {self.withheld_after:.2f} % of half a crop"
+            lines.append(f"error of withheld points: {change}")
+        if self.step is None:
+            lines.append("not applied: the withheld points do not say that it is better; --always applies it anyway")
+        else:
+            lines.append(f"{self.changed} bodies changed, {self.kept} stayed; {self.protected} with edits, all kept")
+        lines += [f"left out: {line}" for line in self.refused]
+        return "\n".join([*lines, f"report: {self.report}"])
+
+
+def refine_on(
+    folder: Path,
+    *,
+    rounds: int,
+    seed: int,
+    model: Path | None,
+    body: Path | None,
+    out: Path | None,
+    always: bool,
+    progress: Progress,
+) -> RefineReport:
+    """Fine-tune on the project's people and predict them again; applied where withheld points say that it is better.
+
+    Raises:
+        ProjectError: the project cannot be written.
+        JobError: the job failed.
+    """
+    settings = {"rounds": rounds, "seed": seed, **_files(model=model, body=body)}
+    with for_writing(folder) as project:
+        job, said = run_job_here(project, JobRequest("refine", settings), progress)
+        applies = always or said.get("better", False) or not said.get("rounds")
+        applied = apply_job(project, job) if applies and said.get("people") else Applied(None)
+    if out is not None and "report" in said:
+        out.mkdir(parents=True, exist_ok=True)
+        for name in ("report.html", "summary.json", "weights.pt"):
+            if (job.folder / name).is_file():
+                shutil.copyfile(job.folder / name, out / name)
+
+    def percent(value: float | None) -> float | None:
+        return None if value is None else 100 * value
+
+    return RefineReport(
+        folder,
+        job.folder,
+        job.folder / "report.html" if out is None else out / "report.html",
+        int(said.get("people", 0)),
+        int(said.get("supervising", 0)),
+        applied.changed,
+        int(said.get("people", 0)) - applied.changed,
+        applied.protected,
+        percent(said.get("withheld_before")),
+        percent(said.get("withheld_after")),
+        bool(said.get("better")),
+        float(said.get("seconds", 0.0)),
+        applied.step,
+        list(said.get("refused", ())),
+    )
+
+
+def run_job_here(project: Project, request: JobRequest, progress: Progress) -> tuple[Job, Mapping[str, Any]]:
+    """Run a job to its end without taking anything in; returns it and what it says of itself.
+
+    Raises:
+        JobError: it failed or was cancelled.
+    """
+    job, _ = run_here(project, request, progress, applies=False)
+    return job, job.result
+
+
+def run_here(project: Project, request: JobRequest, progress: Progress, *, applies: bool = True) -> tuple[Job, Applied]:
     """Run a job to its end and take its results in; an unfinished one with the same settings is taken up.
 
     Interrupted, it asks the job to stop, and takes in what that has.
@@ -101,7 +207,7 @@ def run_here(
         project: open for writing.
         request: the job.
         progress: told what the job tells.
-        in_portions: take shards in as they come, and not only at the end.
+        applies: take shards in as they come.
 
     Raises:
         JobError: it failed or was cancelled.
@@ -109,20 +215,25 @@ def run_here(
     jobs = Jobs(project.folder)
     job = _unfinished(jobs, request) or jobs.start(request)
     applied = Applied(None)
-    try:
-        while not _has_ended(jobs, job):
-            if in_portions and job.shards:
+    interrupted, told = False, (-1, 0, "")
+    while True:
+        try:
+            if _has_ended(jobs, job):
+                break
+            if applies and job.shards and not interrupted:
                 applied += apply_job(project, job)
-            progress(job.done, job.total, job.text)
+            if told != (told := (job.done, job.total, job.text)):
+                progress(*told)
             time.sleep(_SECONDS_BETWEEN_LOOKS)
-    except KeyboardInterrupt:
-        job.stop()
-        while not _has_ended(jobs, job):
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
-        apply_job(project, job)
-        raise
-    if in_portions or job.state != FAILED:
+        except KeyboardInterrupt:
+            if interrupted:  # twice: it goes on by itself, and the next call finds it
+                raise
+            interrupted = True
+            job.stop()
+    if applies:
         applied += apply_job(project, job)
+    if interrupted:
+        raise KeyboardInterrupt
     if job.state in (FAILED, CANCELLED):
         raise JobError(f"{job.id}: {job.text or job.state} (log: {job.run.log}); run the command again to go on")
     return job, applied

@@ -148,6 +148,8 @@ class Predictor:
     def place(self, image_rgb, boxes, keypoints=None, camera=None) -> Placed:
         """Where the network will look on a photo; arguments as of `predict`.
 
+        With a camera the photo itself may be `None`: nothing depends on its pixels.
+
         Raises:
             GeometryError: a box without area, or one that is too large.
         """

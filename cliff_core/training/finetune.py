@@ -3,6 +3,7 @@
 As the CLIFF paper describes it, and EFT does per person: the weights carry the implicit prior, the first predictions
 are the explicit one, the reprojection error in the full frame pulls towards the points, and all people are tuned in
 one batch, so that they share what they teach. Trunk features are computed once; an epoch costs milliseconds a person.
+What annotators set of a body (a joint's rotation, a shape number, the place) supervises exactly that.
 
 How long to tune is chosen by points that are withheld: their error follows the error in 3D, while the error of the
 fitted points keeps falling after the bodies have stopped getting better. A first run finds the epoch, a second one
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -23,8 +24,11 @@ from cliff_core.errors import TrainingError
 from cliff_core.geometry.crop_units import project_to_crop
 from cliff_core.inference import Crops, regress
 from cliff_core.training.losses import positive_scale_loss, reprojection_loss
+from cliff_core.training.supervision import BodyEdits
 
 _FLAT = 1.01
+_CHUNK = 1024  # people at once where no gradient is needed
+CHOOSING, ALL_POINTS = "choosing how long to tune", "tuning with all points"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class FinetuneSettings:
         betas_prior_weight: the same for shape.
         withheld_share: share of each person's points that is withheld while the epoch is chosen.
         min_points: people with fewer points are predicted, but do not supervise.
+        unwatched_epochs: how long to tune where no point can be withheld.
+        rotation_edit_weight, betas_edit_weight, cam_edit_weight: pull towards what annotators set.
         seed: of the withheld points and the order of people.
     """
 
@@ -51,6 +57,10 @@ class FinetuneSettings:
     betas_prior_weight: float = 0.003
     withheld_share: float = 0.2
     min_points: int = 4
+    unwatched_epochs: int = 15
+    rotation_edit_weight: float = 1.0
+    betas_edit_weight: float = 0.1
+    cam_edit_weight: float = 5.0
     seed: int = 0
 
 
@@ -61,7 +71,7 @@ class Epoch:
     Attributes:
         number: 0 is before tuning.
         fitted: error of the points that supervise.
-        withheld: error of the withheld points; `None` in the second run.
+        withheld: error of the withheld points; `None` in the second run, and where nothing could be withheld.
         prior_distance: mean square distance of rotation matrices to the first predictions.
     """
 
@@ -80,12 +90,42 @@ class Finetuned:
         chosen_epochs: how long the withheld points said to tune; 0 means that tuning did not help.
         choosing: curves of the run with withheld points.
         final: curves of the run with all points.
+        chooser: the copy that was tuned without the withheld points, for as long.
+        kept_points: (N, 47, 3) the points that it was given, of all people.
+        withheld_before, withheld_after: (N,) mean error of each person's withheld points in crop units, before tuning
+            and by the chooser; NaN for people without any.
     """
 
     model: nn.Module
     chosen_epochs: int
     choosing: tuple[Epoch, ...]
     final: tuple[Epoch, ...]
+    chooser: nn.Module
+    kept_points: torch.Tensor
+    withheld_before: torch.Tensor
+    withheld_after: torch.Tensor
+
+
+def _nothing(stage: str, epoch: Epoch) -> None:
+    """Nobody watches the curves."""
+
+
+def _never() -> bool:
+    """Nobody stops it early."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who looks on while it tunes.
+
+    Attributes:
+        curve: told each row of the curves, with the stage (`CHOOSING`, `ALL_POINTS`) it belongs to.
+        should_stop: whether to end early and keep the best so far.
+    """
+
+    curve: Callable[[str, Epoch], None] = field(default=_nothing)
+    should_stop: Callable[[], bool] = field(default=_never)
 
 
 def finetune(
@@ -94,8 +134,11 @@ def finetune(
     crops: Crops,
     settings: FinetuneSettings,
     progress: Callable[[int, int, str], None],
+    edits: BodyEdits | None = None,
+    watch: Watch | None = None,
+    before: Finetuned | None = None,
 ) -> Finetuned:
-    """Tune a copy of the model's head on the 2D points of some people.
+    """Tune a copy of the model's head on the 2D points of some people, and on what was set of their bodies.
 
     Args:
         model: official or open CLIFF; not changed.
@@ -103,23 +146,50 @@ def finetune(
         crops: people with features and points.
         settings: how.
         progress: told (epoch, epochs, what) after each epoch.
+        edits: what annotators set; nothing by default.
+        watch: hears the curves and may end it early.
+        before: the round before this one, from which it goes on; what was withheld then is withheld again, so that the
+            error of the withheld points stays one of points never seen.
 
     Raises:
-        TrainingError: nobody has enough points.
+        TrainingError: nobody has enough points, and nothing is set.
     """
     points = crops.points.clone()
     known = body.known["coco23"]
     points[:, : len(known), 2] *= known  # SMPL's joints are known to every body
-    supervised = (points[..., 2] > 0).sum(1) >= settings.min_points
+    edits = BodyEdits.none(len(points)) if edits is None else edits
+    watch = watch or Watch()
+    supervised = ((points[..., 2] > 0).sum(1) >= settings.min_points) | edits.of_anybody
+    supervised &= _is_usable(model, crops, points)
     if not supervised.any():
         raise TrainingError(
             f"nobody has {settings.min_points} or more 2D points that this body knows; mark points before refining"
         )
-    people = _Tuning(body, crops.features[supervised], crops.bbox_info[supervised], points[supervised], settings)
+    people = _Tuning(
+        body, crops.features[supervised], crops.bbox_info[supervised], points[supervised], edits[supervised], settings
+    )
     withheld = people.draw_withheld()
-    choosing, chosen = people.choose_epochs(model, withheld, progress)
-    tuned, final = people.tune(model, people.points, chosen, None, progress)
-    return Finetuned(tuned, chosen, tuple(choosing), tuple(final))
+    kept = points.clone()
+    kept[supervised] = people.without(withheld)
+    error_before, error_after = points.new_full((2, len(points)), torch.nan)
+    chooser, choosing, of_person = people.tune(
+        before.chooser if before else model, people.without(withheld), settings.epochs, withheld, progress, watch
+    )
+    chosen = last_good_epoch(choosing) if withheld.any() else min(settings.unwatched_epochs, choosing[-1].number)
+    error_before[supervised], error_after[supervised] = of_person
+    start = before.model if before else model
+    tuned, final, _ = people.tune(start, people.points, chosen, None, progress, watch)
+    return Finetuned(tuned, chosen, tuple(choosing), tuple(final), chooser, kept, error_before, error_after)
+
+
+@torch.no_grad()
+def _is_usable(model, crops, points) -> torch.Tensor:
+    """(N,) bool: people of whom the model can say something finite; one who is none would spoil the weights for all."""
+    parts = []
+    for rows in torch.arange(len(points)).split(_CHUNK):
+        found = regress(model, crops.features[rows], crops.bbox_info[rows], points[rows])
+        parts.append(torch.stack([torch.isfinite(each).flatten(1).all(1) for each in found]).all(0))
+    return torch.cat(parts) & torch.isfinite(crops.features).all(1)
 
 
 def last_good_epoch(curve: Sequence[Epoch]) -> int:
@@ -131,9 +201,9 @@ def last_good_epoch(curve: Sequence[Epoch]) -> int:
 class _Tuning:
     """The people who supervise, and one tuning run over them."""
 
-    def __init__(self, body, features, bbox_info, points, settings: FinetuneSettings):
+    def __init__(self, body, features, bbox_info, points, edits: BodyEdits, settings: FinetuneSettings):
         self.body, self.features, self.bbox_info, self.points = body, features, bbox_info, points
-        self.settings = settings
+        self.edits, self.settings = edits, settings
 
     def draw_withheld(self) -> torch.Tensor:
         """(N, K) bool: a random share of each person's points, at least one, never more than half."""
@@ -144,19 +214,26 @@ class _Tuning:
         take = torch.minimum((count * self.settings.withheld_share).round().clamp(min=1), count // 2)
         return marked & (rank < take)
 
-    def choose_epochs(self, model, withheld, progress) -> tuple[list[Epoch], int]:
-        """Curves of a run without the withheld points, and how long to tune."""
-        kept = self.points.clone()
-        kept[withheld] = 0
-        _, curve = self.tune(model, kept, self.settings.epochs, withheld, progress)
-        return curve, last_good_epoch(curve)
+    def without(self, withheld: torch.Tensor) -> torch.Tensor:
+        """(N, K, 3) the points that are left."""
+        return self.points.masked_fill(withheld[..., None], 0.0)
 
-    def tune(self, model, given, epochs, withheld, progress) -> tuple[nn.Module, list[Epoch]]:
-        """Tune a copy for some epochs; with withheld points, stop when their error does not fall any more."""
+    def tune(self, model, given, epochs, withheld, progress, watch: Watch):
+        """Tune a copy for some epochs; with withheld points, as long as their error falls.
+
+        Returns:
+            The copy as it was when that error was flat (without withheld points: as it is at the end), the curve, and
+            (2, N) each person's error of the withheld points before and after.
+        """
         settings = self.settings
         tuned = copy.deepcopy(model).eval()  # dropout and batch norm stay as in prediction
         with torch.no_grad():
-            prior = regress(model, self.features, self.bbox_info, given)
+            prior = _joined(
+                [
+                    regress(model, self.features[rows], self.bbox_info[rows], given[rows])
+                    for rows in torch.arange(len(given)).split(_CHUNK)
+                ]
+            )
         parameters = [p for name, p in tuned.named_parameters() if not name.startswith(("trunk.", "encoder."))]
         for parameter in tuned.parameters():
             parameter.requires_grad_(False)
@@ -164,45 +241,85 @@ class _Tuning:
             parameter.requires_grad_(True)
         optimiser = torch.optim.Adam(parameters, settings.learning_rate)
         generator = torch.Generator().manual_seed(settings.seed)
-        curve = [self._measure(tuned, given, prior, withheld, 0)]
-        stage = "choosing how long to tune" if withheld is not None else "tuning with all points"
+        stage = ALL_POINTS if withheld is None else CHOOSING
+        chooses = withheld is not None and bool(withheld.any())
+        epoch, before = self._measure(tuned, given, prior, withheld, 0)
+        curve, after = [epoch], before
+        kept = [parameter.detach().clone() for parameter in parameters] if chooses else None
+        watch.curve(stage, epoch)
         for number in range(1, epochs + 1):
+            if watch.should_stop():
+                break
             for rows in torch.randperm(len(given), generator=generator).split(settings.batch):
                 loss = self._loss(tuned, given[rows], rows, prior)
                 optimiser.zero_grad()
                 loss.backward()
-                nn.utils.clip_grad_norm_(parameters, 2.0)
-                optimiser.step()
-            curve.append(self._measure(tuned, given, prior, withheld, number))
+                norm = nn.utils.clip_grad_norm_(parameters, 2.0)
+                if torch.isfinite(norm):  # a step into nowhere would be the last one
+                    optimiser.step()
+            epoch, of_person = self._measure(tuned, given, prior, withheld, number)
+            curve.append(epoch)
+            watch.curve(stage, epoch)
             progress(number, epochs, stage)
-            if withheld is not None:
-                best = min(curve, key=lambda epoch: epoch.withheld).number
-                if number - best >= settings.patience:
-                    break
+            if not chooses:
+                after = of_person
+                continue
+            best = min(curve, key=lambda each: each.withheld)
+            if epoch.withheld <= _FLAT * best.withheld:  # so the last one kept is that of `last_good_epoch`
+                kept, after = [parameter.detach().clone() for parameter in parameters], of_person
+            if number - best.number >= settings.patience:
+                break
         for parameter in tuned.parameters():
             parameter.requires_grad_(False)
-        return tuned, curve
+        if kept is not None:
+            for parameter, value in zip(parameters, kept, strict=True):
+                parameter.copy_(value)
+        return tuned, curve, torch.stack([before, after])
 
     def _loss(self, tuned, given, rows, prior):
-        settings = self.settings
+        settings, edits = self.settings, self.edits[rows]
         rotmat, betas, cam_crop = regress(tuned, self.features[rows], self.bbox_info[rows], given)
         projected = project_to_crop(self.body(rotmat, betas).points(), cam_crop, self.bbox_info[rows])
+        away = (rotmat - prior[0][rows]).square().sum((2, 3)) * ~edits.rotmat_set
+        set_rotmat = (rotmat - edits.rotmat).square().sum((2, 3)) * edits.rotmat_set
+        set_betas = (betas - edits.betas).square() * edits.betas_set
+        set_cam = (cam_crop - edits.cam_crop).square().sum(1) * edits.cam_set
         return (
             5 * reprojection_loss(projected, given[..., :2], given[..., 2], corner=0.02).mean()
-            + settings.prior_weight * (rotmat - prior[0][rows]).square().sum((1, 2, 3)).mean()
-            + settings.betas_prior_weight * (betas - prior[1][rows]).square().sum(1).mean()
+            + settings.prior_weight * away.sum(1).mean()
+            + settings.betas_prior_weight * ((betas - prior[1][rows]).square() * ~edits.betas_set).sum(1).mean()
+            + settings.rotation_edit_weight * set_rotmat.sum(1).mean()
+            + settings.betas_edit_weight * set_betas.sum(1).mean()
+            + settings.cam_edit_weight * set_cam.mean()
             + positive_scale_loss(cam_crop)
         )
 
     @torch.no_grad()
-    def _measure(self, tuned, given, prior, withheld, number) -> Epoch:
-        rotmat, betas, cam_crop = regress(tuned, self.features, self.bbox_info, given)
-        projected = project_to_crop(self.body(rotmat, betas).points(), cam_crop, self.bbox_info)
-        error = (projected - self.points[..., :2]).norm(dim=-1)
+    def _measure(self, tuned, given, prior, withheld, number) -> tuple[Epoch, torch.Tensor]:
+        """A row of the curve, and (N,) each person's error of the withheld points."""
+        errors, distances = [], []
+        for rows in torch.arange(len(given)).split(_CHUNK):
+            rotmat, betas, cam_crop = regress(tuned, self.features[rows], self.bbox_info[rows], given[rows])
+            projected = project_to_crop(self.body(rotmat, betas).points(), cam_crop, self.bbox_info[rows])
+            errors.append((projected - self.points[rows, :, :2]).norm(dim=-1))
+            distances.append((rotmat - prior[0][rows]).square().mean((1, 2, 3)))
+        # one absurd point must not choose the epoch, and a doubtful one counts less
+        error, weight = torch.cat(errors).clamp(max=1), self.points[..., 2]
 
         def mean(which):
-            return float(error[which].clamp(max=1).mean())  # one absurd point must not choose the epoch
+            return float((error * weight)[which].sum() / weight[which].sum().clamp(min=1e-9))
 
-        distance = float((rotmat - prior[0]).square().mean())
-        fitted = mean(given[..., 2] > 0)
-        return Epoch(number, fitted, None if withheld is None else mean(withheld), distance)
+        of_person = error.new_full((len(error),), torch.nan)
+        if withheld is not None:
+            counts = (weight * withheld).sum(1)
+            of_person = torch.where(counts > 0, (error * weight * withheld).sum(1) / counts.clamp(min=1e-9), torch.nan)
+        chooses = withheld is not None and bool(withheld.any())
+        epoch = Epoch(
+            number, mean(given[..., 2] > 0), mean(withheld) if chooses else None, float(torch.cat(distances).mean())
+        )
+        return epoch, of_person
+
+
+def _joined(parts):
+    """Rotations, betas and cameras of chunks, each as one tensor."""
+    return tuple(torch.cat(each) for each in zip(*parts, strict=True))

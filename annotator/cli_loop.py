@@ -60,6 +60,21 @@ def refine(
     show(report, as_json)
 
 
+@commands.command()
+def evaluate(
+    project: ProjectFolder,
+    truth: Annotated[Path, typer.Option(help="CLIFF-GT file (.npz), or JSON of named 3D joints.")],
+    body: Annotated[Path | None, typer.Option(help="SMPL file or folder; the open bodies if not given.")] = None,
+    as_json: AsJson = False,
+):
+    """Measure the project's bodies against truth: MPJPE, PA-MPJPE, PVE, with their conventions named."""
+    from annotator.evaluate import evaluate_project
+
+    with console_progress() as progress:
+        report = evaluate_project(project, truth, body=body, progress=progress)
+    show(report, as_json)
+
+
 @commands.command(name="run-job", hidden=True)
 def run_job(run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the job.")]):
     """Do the job of a run folder; what the window and the other commands start."""

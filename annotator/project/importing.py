@@ -185,7 +185,7 @@ class ImportPlan:
         Raises:
             FormatError: the file changed since it was checked.
         """
-        matcher = _Matcher(self._project)
+        matcher = PersonMatcher(self._project)
         runs: dict[str, Run] = {}
         people = read_people(self._file, self._name, report=self._reading, **self._options)
         for done, (person, params) in enumerate(people, 1):
@@ -248,8 +248,12 @@ def _known_camera(person: PhotoPerson) -> Camera | None:
     return None if camera is None or camera == Camera.guess(camera.image_size_px) else camera
 
 
-class _Matcher:
-    """Finds the photo and the person that a file means."""
+class PersonMatcher:
+    """Finds the photo and the person that a file means, each person once.
+
+    Args:
+        project: may be open for reading only.
+    """
 
     def __init__(self, project: Project):
         self._project = project

@@ -40,12 +40,12 @@ def read_real_photos(folder: Path) -> list[RealPerson]:
     """All people fit to measure on: big enough, with shoulders, hips, knees and ankles labelled.
 
     Args:
-        folder: with `index.json` and the photos.
+        folder: with `index.json` and the photos, or the index itself.
 
     Raises:
         FormatError: no such index, or one of another layout.
     """
-    path = folder / "index.json"
+    path = folder / "index.json" if folder.is_dir() else folder
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
         if index.get("schema") != _SCHEMA:
@@ -57,7 +57,7 @@ def read_real_photos(folder: Path) -> list[RealPerson]:
                     people.append(_person(image, entry, index["formats"]))
         return people
     except OSError as error:
-        raise FormatError(f"{path}: cannot be read ({error.strerror}); give the folder that holds index.json") from None
+        raise FormatError(f"{path}: cannot be read ({error.strerror}); give such an index or its folder") from None
     except (KeyError, TypeError, ValueError) as error:
         raise FormatError(f"{path}: not a photo index ({type(error).__name__}: {error})") from None
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,7 +25,8 @@ DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 app = typer.Typer(
     name="main.py",
     help="CLIFF Annotator: photos in, reviewed SMPL bodies out.",
-    epilog="Every command explains itself: main.py COMMAND --help. With --debug an error shows where it arose.",
+    epilog="Without a command the window opens: main.py [PROJECT]. Every command explains itself: main.py COMMAND "
+    "--help. With --debug an error shows where it arose.",
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -37,8 +39,7 @@ Seed = Annotated[int, typer.Option(help="Every random choice follows from it.")]
 def overview(context: typer.Context):
     """CLIFF Annotator: photos in, reviewed SMPL bodies out."""
     if context.invoked_subcommand is None:
-        print(context.get_help())
-        print("The window is not part of this version yet; `main.py demo` runs the whole loop from the shell.")
+        context.exit(_open_window(None))
 
 
 @app.command()
@@ -218,7 +219,10 @@ def main(arguments: Sequence[str]) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         command = typer.main.get_command(app)
-        code = command.main([entry for entry in arguments if entry != "--debug"], "main.py", standalone_mode=False)
+        given = [entry for entry in arguments if entry != "--debug"]
+        if len(given) == 1 and _is_project(given[0], getattr(command, "commands", {})):
+            return _open_window(Path(given[0]))
+        code = command.main(given, "main.py", standalone_mode=False)
         if code == INTERRUPTED:
             show_error("interrupted; what was finished before is kept", as_json)
         return code if isinstance(code, int) else DONE
@@ -231,6 +235,19 @@ def main(arguments: Sequence[str]) -> int:
         code, message = _verdict(problem)
         show_error(message, as_json)
         return code
+
+
+def _is_project(argument: str, commands: Mapping[str, object]) -> bool:
+    """Whether a lone argument names a project, there or to be made, and no command, also none with a slip in it."""
+    if argument.startswith("-") or argument in commands:
+        return False
+    return Path(argument).is_dir() or not (Path(argument).is_file() or get_close_matches(argument, list(commands)))
+
+
+def _open_window(project: Path | None) -> int:
+    from annotator.qt.app import run_window
+
+    return run_window(project)
 
 
 def start() -> None:

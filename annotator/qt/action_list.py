@@ -276,6 +276,16 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "Another pose of this limb that looks the same from here",
         needs=_HELD,
     ),
+    ActionSpec(
+        "body.joints",
+        "Hands on joints",
+        ("J",),
+        "Body",
+        "line-segments",
+        "Drag SMPL's joints and turn them, instead of 2D points",
+        needs=_PHOTO,
+        checkable=True,
+    ),
     ActionSpec("body.pin", "Pin", ("R",), "Body", "push-pin", "A pinned joint stays where it is", needs=_HELD_PART),
     ActionSpec("body.lock", "Lock the rotation", ("L",), "Body", "lock", needs=_HELD_PART),
     ActionSpec(

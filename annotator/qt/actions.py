@@ -7,6 +7,7 @@ disabled. Keys are the person's to change; those of one place never mean two thi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QObject, Qt, Signal
@@ -95,36 +96,57 @@ class Actions(QObject):
         self.key_map = key_map
         self.specs: dict[str, ActionSpec] = {spec.id: spec for spec in ACTIONS}
         self._actions: dict[str, QAction] = {}
-        self._done: set[str] = set()
+        self._handlers: dict[str, Callable[..., Any]] = {}
+        self._before_project: dict[str, Callable[..., Any]] = {}
         self._facts: frozenset[str] = frozenset()
         for spec in ACTIONS:
             action = QAction(tr(spec.text), window)
             action.setObjectName(spec.id)
+            if spec.icon:
+                action.setIcon(icon(spec.icon))
             action.setCheckable(spec.checkable)
             action.setVisible(False)
             action.setEnabled(False)
+            if spec.checkable:
+                action.toggled.connect(partial(self._run, spec.id))
+            else:
+                action.triggered.connect(lambda _=False, name=spec.id: self._run(name))
             if spec.scope == CANVAS:
                 action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             else:
                 window.addAction(action)
             self._actions[spec.id] = action
         self.show_keys()
-        self.show_icons()
 
     def __getitem__(self, action: str) -> QAction:
         """The action itself, for buttons and menus."""
         return self._actions[action]
 
     def on(self, action: str, do: Callable[..., Any]) -> None:
-        """Do this when the action is triggered; a checkable one tells whether it is on now."""
+        """Do this when the action is triggered; a checkable one tells whether it is on now. Replaces what it did."""
+        self._handlers[action] = do
         entry = self._actions[action]
-        if self.specs[action].checkable:
-            entry.toggled.connect(lambda is_on: do(is_on))
-        else:
-            entry.triggered.connect(lambda: do())
-        self._done.add(action)
         entry.setVisible(True)
         entry.setEnabled(self._possible(action))
+        self.changed.emit()
+
+    def begin_project(self) -> None:
+        """From now on, `on` holds until `end_project`."""
+        self._before_project = dict(self._handlers)
+
+    def end_project(self) -> None:
+        """Forget what a project's views and panels do; their actions are gone until the next project."""
+        for name in self._handlers.keys() - self._before_project.keys():
+            entry = self._actions[name]
+            entry.setVisible(False)
+            entry.setEnabled(False)
+        self._handlers = self._before_project
+        self.changed.emit()
+
+    def _run(self, action: str, *values: Any) -> None:
+        do = self._handlers.get(action)
+        if do is not None:
+            do(*values)
 
     def give_to(self, canvas: QWidget) -> None:
         """Let the keys of the canvas work where it, or something in it, has the focus."""
@@ -134,14 +156,14 @@ class Actions(QObject):
 
     def available(self) -> list[ActionSpec]:
         """Those that somebody does, in the order of the menus; disabled ones too."""
-        return [spec for spec in ACTIONS if spec.id in self._done]
+        return [spec for spec in ACTIONS if spec.id in self._handlers]
 
     def set_facts(self, facts: Iterable[str]) -> None:
         """Say what is there ("project", "photo", "person", "part", "writable"); the rest is disabled."""
         facts = frozenset(facts)
         if facts != self._facts:
             self._facts = facts
-            for name in self._done:
+            for name in self._handlers:
                 self._actions[name].setEnabled(self._possible(name))
             self.changed.emit()
 
@@ -164,12 +186,6 @@ class Actions(QObject):
             action.setToolTip(words + shown)
             action.setStatusTip(tr(spec.tip) if spec.tip else "")
         self.changed.emit()
-
-    def show_icons(self) -> None:
-        """Draw the icons in the colours of the theme in use."""
-        for spec in ACTIONS:
-            if spec.icon:
-                self._actions[spec.id].setIcon(icon(spec.icon))
 
     def _possible(self, action: str) -> bool:
         return self._facts.issuperset(self.specs[action].needs)

@@ -186,6 +186,9 @@ QToolButton:pressed, QToolButton:checked { background: @selection; }
 QToolButton:focus { border: 1px solid @accent; }
 QToolButton:disabled { color: @quiet_text; }
 QToolButton::menu-indicator { image: none; width: 0; }
+QToolBar#tools { border: none; border-right: 1px solid @hairline; padding: 8px 4px; }
+QToolBar#tools QToolButton { padding: 5px; }
+QToolBar#tools QToolButton:checked { background: @raised; border: 1px solid @hairline; }
 QToolButton[role="segment"] { border: 1px solid @hairline; border-radius: 6px; }
 
 QPushButton { background: @raised; border: 1px solid @hairline; border-radius: 6px;

@@ -1,0 +1,242 @@
+"""The main window: the start page, or a project; notices, menus, full screen, opening and closing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer
+from PySide6.QtGui import QCloseEvent, QGuiApplication, QShowEvent
+from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+
+from annotator.project import DamagedProjectError, NotAProjectError, Project, open_project
+from annotator.qt import theme
+from annotator.qt.actions import Actions, KeyMap
+from annotator.qt.background import Background, Stopped
+from annotator.qt.bars import StatusBar
+from annotator.qt.menus import fill_menu_bar
+from annotator.qt.notices import NoticeBar
+from annotator.qt.project_area import ProjectArea
+from annotator.qt.session import Session
+from annotator.qt.settings import Settings
+from annotator.qt.start_page import StartPage
+from annotator.qt.strings import tr
+from annotator.qt.waiting_page import WaitingPage
+
+_MINIMUM = (900, 560)
+
+
+class MainWindow(QMainWindow):
+    """One window, at most one project.
+
+    Args:
+        settings: of the person; closed with the window.
+    """
+
+    def __init__(self, settings: Settings):
+        super().__init__()
+        self.settings = settings
+        self.area: ProjectArea | None = None
+        self.setObjectName("main")
+        self.setMinimumSize(*_MINIMUM)
+        self.setAcceptDrops(True)
+        self.background = Background(self)
+        self.actions_ = Actions(self, KeyMap(settings))
+        self.notices = NoticeBar()
+        self.start = StartPage(self)
+        self.waiting = WaitingPage(self.background)
+        self.pages = QStackedWidget()
+        self.pages.setObjectName("pages")
+        self.pages.addWidget(self.start)
+        self.pages.addWidget(self.waiting)
+        middle = QWidget()
+        layout = QVBoxLayout(middle)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.notices)
+        layout.addWidget(self.pages, 1)
+        self.setCentralWidget(middle)
+        self.status = StatusBar(self)
+        self.setStatusBar(self.status)
+        self._join()
+        fill_menu_bar(self.menuBar(), self.actions_)
+        self._restore_place()
+        self._show_title()
+        if settings.notice:
+            self.notices.show_notice(settings.notice)
+
+    def _join(self) -> None:
+        jobs: dict[str, Callable[..., Any]] = {
+            "file.new": self.start.ask_new,
+            "file.open": self.start.ask_open,
+            "file.sample": self.start.open_sample,
+            "file.close": self.close_project,
+            "file.quit": self.close,
+            "view.full_screen": self._full_screen,
+            "view.light": self._light,
+        }
+        for name, do in jobs.items():
+            self.actions_.on(name, do)
+        self.actions_.check("view.light", theme.current() is theme.LIGHT)
+
+    # --- projects
+
+    def open(self, folder: Path) -> None:
+        """Open a project; what is open is closed first. Errors are shown where the person looks."""
+        self.open_with(lambda: open_project(folder), tr("Opening {name}", name=folder.name), folder)
+
+    def begin(self, folder: Path | None) -> None:
+        """What is seen first: a project that was named, the one that was open last, or the start page."""
+        last = self.settings.get("last_open", "")
+        if folder is not None and (folder / "project.toml").is_file():
+            self.open(folder)
+        elif folder is not None:
+            has_photos = folder.is_dir() and next(folder.iterdir(), None) is not None
+            self.start.ask_new([folder] if has_photos else [], None if has_photos else folder)
+        elif last and (Path(last) / "project.toml").is_file():
+            self.open(Path(last))
+
+    def open_with(
+        self, work: Callable[[], Project], words: str, folder: Path, *, propose: bool = False, tour: bool = False
+    ) -> None:
+        """Open what some work beside the window gives, such as a project that it makes.
+
+        Args:
+            work: gives the open project.
+            words: say what is going on.
+            folder: of the project.
+            propose: look for people as soon as it is open.
+            tour: show the person around.
+        """
+        self.close_project()
+        self.waiting.begin(words)
+        self.pages.setCurrentWidget(self.waiting)
+
+        def failed(error: Exception) -> None:
+            self.pages.setCurrentWidget(self.start)
+            if isinstance(error, NotAProjectError) and not folder.exists():
+                self.settings.forget_project(str(folder.resolve()))
+                self.start.refresh()
+            if isinstance(error, DamagedProjectError):
+                self.start.show_damaged(folder, error)
+            elif not isinstance(error, Stopped):
+                self.notices.show_error(error)
+
+        def opened(project: Project) -> None:
+            self.show_project(project)
+            assert self.area is not None
+            if propose and not project.read_only:
+                self.area.propose()
+            if tour:
+                self.area.show_around()
+
+        self.background.run(work, opened, failed)
+
+    def show_project(self, project: Project) -> None:
+        """Show a project that is open now."""
+        self.waiting.end()
+        session = Session(project, self.settings, self)
+        session.desk.problem.connect(self.notices.show_error)
+        self.area = ProjectArea(self, session, self.actions_, self.settings, self.status)
+        self.pages.addWidget(self.area.page)
+        self.pages.setCurrentWidget(self.area.page)
+        self._show_title()
+        self.settings.set("last_open", str(session.folder.resolve()))
+        self.area.show()
+        for sentence in session.notices:
+            self.notices.show_notice(sentence)
+
+    def close_project(self) -> None:
+        """Close what is open, and show the start page."""
+        if self.area is None:
+            return
+        if self.isFullScreen():
+            self.actions_.check("view.full_screen", False)
+        area, self.area = self.area, None
+        area.close()
+        self.pages.removeWidget(area.page)
+        area.page.deleteLater()
+        area.deleteLater()
+        self.settings.set("last_open", "")
+        self.start.refresh()
+        self.pages.setCurrentWidget(self.start)
+        self._show_title()
+
+    # --- the window itself
+
+    def report(self, error: BaseException) -> None:
+        """Tell of an error that nobody expected, and go on."""
+        self.notices.show_error(error)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Remember everything, close the project; jobs go on by themselves."""
+        if self.isFullScreen():
+            self.actions_.check("view.full_screen", False)
+        self.settings.set("geometry", bytes(self.saveGeometry().toBase64().data()).decode("ascii"))
+        if self.area is not None:
+            folder = str(self.area.session.folder.resolve())
+            self.close_project()
+            self.settings.set("last_open", folder)
+        self.background.close()
+        self.settings.close()
+        event.accept()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Nothing may lie outside of the screen."""
+        super().showEvent(event)
+        screen = self.screen().availableGeometry()
+        if not screen.contains(self.geometry().center()):
+            self.move(screen.topLeft())
+
+    def changeEvent(self, event: QEvent) -> None:
+        """The window system may leave the full screen too."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.WindowStateChange:
+            action = self.actions_["view.full_screen"]
+            if action.isChecked() != self.isFullScreen():
+                action.setChecked(self.isFullScreen())
+
+    def _full_screen(self, is_on: bool) -> None:
+        self.menuBar().setVisible(not is_on)
+        self.status.setVisible(not is_on)
+        if self.area is not None:
+            self.area.full_screen(is_on)
+        state = self.windowState()
+        full = Qt.WindowState.WindowFullScreen
+        self.setWindowState(state | full if is_on else state & ~full)
+
+    def _light(self, is_light: bool) -> None:
+        name = "light" if is_light else "dark"
+        if name == theme.current().name:
+            return
+        self.settings.set("theme", name)
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        theme.apply_theme(app, name)
+
+    def _restore_place(self) -> None:
+        screen = QGuiApplication.primaryScreen().availableGeometry()
+        self.resize(min(1440, screen.width()), min(900, screen.height()))
+        geometry = self.settings.get("geometry", "")
+        if geometry:
+            self.restoreGeometry(QByteArray.fromBase64(geometry.encode("ascii")))
+
+    def _show_title(self) -> None:
+        name = "" if self.area is None else f"{self.area.session.name} – "
+        self.setWindowTitle(f"{name}CLIFF Annotator")
+
+
+def catch_everything(window: MainWindow) -> Callable[..., Any]:
+    """Let unexpected errors of slots and events end in the window's notice; returns the hook that was there."""
+    before = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            window.close()
+            return
+        QTimer.singleShot(0, window, lambda: window.report(error))
+
+    sys.excepthook = hook
+    return before

@@ -1,0 +1,351 @@
+"""An open project in the window: where the person is, what the list shows, and where to go next."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from PySide6.QtCore import QCoreApplication, QObject, Signal
+
+from annotator.document import Change, Document
+from annotator.project import Project, queries
+from annotator.project.queries import Counts, Show, View
+from annotator.project.state import Person
+from annotator.qt.desk import Desk
+from annotator.qt.settings import Recent, Settings
+from annotator.qt.strings import tr
+from annotator.qt.thumbnails import thumbnail_path
+
+SUSPICION = "suspicion"
+"""The measure by which the worst come first."""
+
+_WORST_LISTED = 20_000
+_PORTION = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Browsing:
+    """What the photo list shows.
+
+    Attributes:
+        view: which photos.
+        worst_first: by suspicion instead of by name; only photos with somebody unfinished who has one.
+    """
+
+    view: View = field(default_factory=View)
+    worst_first: bool = False
+
+
+class Session(QObject):
+    """Joins document, desk and list; its methods are what the keys do.
+
+    Signals:
+        listed: the numbers of the photos in the list are there (`ids`).
+        counted: how far the work is (`counts`).
+        touched: numbers of photos that changed; a set, or `None` for all.
+        said: a short sentence about what was done, for the status bar.
+
+    Args:
+        project: open; the session closes it.
+        settings: where the place in the project is remembered.
+    """
+
+    listed = Signal()
+    counted = Signal()
+    touched = Signal(object)
+    said = Signal(str)
+
+    def __init__(self, project: Project, settings: Settings, parent: QObject | None = None):
+        super().__init__(parent)
+        self.settings = settings
+        self.folder = project.folder
+        self.held_by = project.held_by
+        self.notices = list(project.notices)
+        self.joint_set = project.setting("joint_set", "coco17")
+        self.name = project.setting("name") or project.folder.name
+        self.desk = Desk(project, self)
+        self.document = Document(self.desk.project)
+        self.browsing = self._remembered_browsing()
+        self.ids: list[int] = []
+        self.rows: dict[int, int] = {}
+        self.counts: Counts | None = None
+        self.last_touched: int | None = None
+        self._listing = 0
+        self._counting = False
+        self._trail: list[int] = []
+        self._heading: int | None = None
+        self.document.observe(self._changed)
+
+    @property
+    def read_only(self) -> bool:
+        """Whether edits are refused."""
+        return self.desk.read_only
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Where the person was in this project when it was last open."""
+        return dict(self.settings.get("places", {}).get(str(self.folder.resolve()), {}))
+
+    def begin(self) -> None:
+        """Read the list and the counts, and go where the person was."""
+        name = self.place.get("photo", "")
+        self.count()
+
+        def found(photo_id: int | None) -> None:
+            if photo_id is not None and self.document.photo is None:
+                self.document.open_photo(photo_id)
+            self.browse(self.browsing, open_first=photo_id is None)
+
+        def look(project: Project) -> int | None:
+            photo = project.photo_named(name) if name else None
+            return None if photo is None else photo.id
+
+        self.desk.project(look, found)
+
+    def close(self) -> None:
+        """Remember the place, and close the project. Waits for the disk."""
+        self.remember()
+        self.desk.close()
+        QCoreApplication.removePostedEvents(self.desk)  # answers that nobody waits for any more
+
+    def remember(self) -> None:
+        """Note the place in the project, for the next time."""
+        places = dict(self.settings.get("places", {}))
+        photo = self.document.photo
+        places[str(self.folder.resolve())] = {
+            "photo": "" if photo is None else photo.name,
+            "show": self.browsing.view.show.value,
+            "worst_first": self.browsing.worst_first,
+        }
+        self.settings.set("places", dict(list(places.items())[-50:]))
+        counts = self.counts
+        known = next((each for each in self.settings.recent if each.folder == str(self.folder.resolve())), None)
+        picture = "" if known is None else known.picture
+        if photo is not None:
+            picture = str(thumbnail_path(self.folder.resolve(), photo.sha256))
+        numbers = (0, 0, 0) if counts is None else (counts.photos, counts.people, counts.done)
+        self.settings.remember_project(
+            Recent(str(self.folder.resolve()), self.name, time.time(), *numbers, picture=picture)
+        )
+
+    # --- the list
+
+    def browse(self, browsing: Browsing, *, open_first: bool = False) -> None:
+        """Show other photos in the list, or the same ones anew."""
+        self.browsing = browsing
+        self._listing += 1
+        asked = self._listing
+
+        def read(project: Project) -> list[int]:
+            if browsing.worst_first:
+                rows = queries.worst_first(project.database, SUSPICION, limit=_WORST_LISTED)
+                ids = list(dict.fromkeys(photo for _, _, photo in rows))
+                if browsing.view != View():
+                    shown = set(queries.photo_ids(project.database, browsing.view))
+                    ids = [number for number in ids if number in shown]
+                return ids
+            return queries.photo_ids(project.database, browsing.view)
+
+        def arrived(ids: list[int]) -> None:
+            if asked != self._listing:  # another filter was chosen meanwhile
+                return
+            self.ids = ids
+            self.rows = {number: row for row, number in enumerate(ids)}
+            self.listed.emit()
+            if open_first and ids and self.document.photo is None:
+                self.document.open_photo(ids[0])
+
+        self.desk.project(read, arrived)
+
+    def show(self, show: Show) -> None:
+        """Choose a filter."""
+        self.browse(replace(self.browsing, view=replace(self.browsing.view, show=show)))
+
+    def search(self, letters: str) -> None:
+        """Only photos whose name has these letters."""
+        self.browse(replace(self.browsing, view=replace(self.browsing.view, containing=letters)))
+
+    def sort(self, worst_first: bool) -> None:
+        """By suspicion, or by name."""
+        self.browse(replace(self.browsing, worst_first=worst_first))
+
+    def count(self) -> None:
+        """Count how far the work is; quick, and asked at most once at a time."""
+        if self._counting:
+            return
+        self._counting = True
+
+        def arrived(counts: Counts) -> None:
+            self._counting = False
+            self.counts = counts
+            self.counted.emit()
+
+        def failed(error: Exception) -> None:
+            self._counting = False
+            raise error
+
+        self.desk.project(lambda project: queries.progress_of(project.database), arrived, failed)
+
+    def look_again(self) -> None:
+        """Somebody else wrote, such as a job: list, counts and the open photo are read anew."""
+        self.browse(self.browsing, open_first=True)
+        self.count()
+        self.touched.emit(None)
+        self.document.reload()
+
+    # --- where to go
+
+    @property
+    def row(self) -> int:
+        """The place of the open photo in the list; -1 where it is not in it."""
+        photo = self.document.photo
+        return -1 if photo is None else self.rows.get(photo.id, -1)
+
+    @property
+    def _row_ahead(self) -> int:
+        """The place of the photo that is on its way, or open: two quick presses are two steps."""
+        return self.row if self._heading is None else self.rows.get(self._heading, -1)
+
+    def go(self, photo_id: int, person: int | None = None) -> None:
+        """Open a photo."""
+        photo = self.document.photo
+        if photo is not None and photo.id != photo_id:
+            self._trail = [*self._trail[-99:], photo.id]
+        self._heading = photo_id
+        self.document.open_photo(photo_id, person)
+
+    def step(self, by: int) -> None:
+        """To the next or previous photo of the list; from a photo outside of it, to its neighbour by name."""
+        photo = self.document.photo
+        if self._row_ahead >= 0:
+            row = self._row_ahead + by
+            if 0 <= row < len(self.ids):
+                self.go(self.ids[row])
+            else:
+                self.said.emit(
+                    tr("This is the last photo of the list") if by > 0 else tr("This is the first photo of the list")
+                )
+        elif photo is not None:
+            self._go_to_neighbour(self.browsing.view, photo.name, backwards=by < 0)
+
+    def back(self) -> None:
+        """To the photo that was open before."""
+        if self._trail:
+            self.document.open_photo(self._trail.pop())
+
+    def next_edited(self) -> None:
+        """To the next photo on which a person set something."""
+        if self.document.photo is not None:
+            self._go_to_neighbour(View(Show.EDITED), self.document.photo.name)
+
+    def to_last_touched(self) -> None:
+        """To where the latest edit was, of this session or, before the first, of the one before."""
+
+        def look(project: Project) -> int | None:
+            row = project.database.row(
+                "SELECT person.photo_id FROM change JOIN person ON person.id = subject WHERE change.kind = 'person' "
+                "AND change.step_id IS NOT NULL ORDER BY seq DESC LIMIT 1"
+            )
+            return None if row is None else row[0]
+
+        if self.last_touched is not None:
+            self.go(self.last_touched)
+        else:
+            self.desk.project(look, lambda found: self._go_or_say(found, None, tr("Nothing was edited yet")))
+
+    def suggest(self, *, after_this: bool = True) -> None:
+        """To whoever is most suspicious of those who are not done; without measures, to the next unfinished photo."""
+        photo, here = self.document.photo, self.document.selected
+
+        def look(project: Project) -> tuple[int, int | None] | None:
+            database = project.database
+            below = None
+            if after_this and here is not None:
+                value = database.value("SELECT value FROM measure WHERE name = ? AND person_id = ?", [SUSPICION, here])
+                below = None if value is None else (value, here)
+            for start in (below, None) if below else (None,):
+                rows = queries.worst_first(database, SUSPICION, below=start, limit=1)
+                if rows and rows[0][1] != here:
+                    return rows[0][2], rows[0][1]
+            for name in ("" if photo is None else photo.name, ""):
+                found = queries.neighbour(database, View(Show.UNFINISHED), name)
+                if found is not None and (photo is None or found.id != photo.id):
+                    return found.id, None
+            return None
+
+        def arrived(found: tuple[int, int | None] | None) -> None:
+            number, person = found if found is not None else (None, None)
+            self._go_or_say(number, person, tr("Everybody is done"))
+
+        self.desk.project(look, arrived)
+
+    def go_on(self, *, reviewing: bool = False) -> None:
+        """After somebody is finished: the next unfinished person here, else the next photo of the list with one."""
+
+        def is_left(person: Person) -> bool:
+            return (person.state == "done" and not person.verdict) if reviewing else person.state != "done"
+
+        here = [person.id for person in self.document.people]
+        left = [person.id for person in self.document.people if is_left(person)]
+        selected = self.document.selected
+        if left:
+            at = here.index(selected) if selected in here else -1
+            self.document.select(next((number for number in left if here.index(number) > at), left[0]))
+            return
+        row, ids = self.row, self.ids
+        condition = "state = 'done' AND verdict = ''" if reviewing else "state <> 'done'"
+
+        def look(project: Project) -> tuple[int, int] | None:
+            further = [*ids[row + 1 :], *ids[: max(row, 0)]]
+            for start in range(0, len(further), _PORTION):
+                portion = further[start : start + _PORTION]
+                marks = ", ".join("?" * len(portion))
+                found = dict(
+                    project.database.rows(
+                        "SELECT photo_id, min(id) FROM person "
+                        f"WHERE photo_id IN ({marks}) AND present AND {condition} GROUP BY photo_id",
+                        portion,
+                    )
+                )
+                for photo_id in portion:
+                    if photo_id in found:
+                        return photo_id, found[photo_id]
+            return None
+
+        def arrived(found: tuple[int, int] | None) -> None:
+            number, person = found if found is not None else (None, None)
+            self._go_or_say(number, person, tr("Everybody in this list is finished"))
+
+        self.desk.project(look, arrived)
+
+    def _go_to_neighbour(self, view: View, name: str, *, backwards: bool = False) -> None:
+        def look(project: Project) -> int | None:
+            found = queries.neighbour(project.database, view, name, backwards=backwards)
+            return None if found is None else found.id
+
+        self.desk.project(look, lambda found: self._go_or_say(found, None, tr("There is none further on")))
+
+    def _go_or_say(self, photo_id: int | None, person: int | None, otherwise: str) -> None:
+        if photo_id is None:
+            self.said.emit(otherwise)
+        else:
+            self.go(photo_id, person)
+
+    def _changed(self, change: Change) -> None:
+        photo = self.document.photo
+        if photo is not None and photo.id == self._heading:
+            self._heading = None
+        if Change.PEOPLE in change and photo is not None:
+            if Change.PHOTO not in change:
+                self.last_touched = photo.id
+                self.count()
+            self.touched.emit({photo.id})
+
+    def _remembered_browsing(self) -> Browsing:
+        place = self.place
+        try:
+            show = Show(place.get("show", "all"))
+        except ValueError:
+            show = Show.ALL
+        return Browsing(View(show), bool(place.get("worst_first", False)))

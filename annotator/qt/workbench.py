@@ -1,0 +1,52 @@
+"""The one place where the photo, the side view and the body's panel are made and joined to the actions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtWidgets import QWidget
+
+from annotator.qt.actions import Actions
+from annotator.qt.canvas.photo_view import PhotoView
+from annotator.qt.canvas.side_view import SideView
+from annotator.qt.editing import Editing
+from annotator.qt.session import Session
+from annotator.qt.strings import tr
+from annotator.qt.widgets import EmptyState
+from annotator.qt.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Workbench:
+    """What a person works on an open photo with.
+
+    Attributes:
+        workspace: what the three share.
+        photo: the canvas, in the middle.
+        side: the side view, right above.
+        body: pose, shape, camera and quality, right below.
+    """
+
+    workspace: Workspace
+    photo: PhotoView
+    side: QWidget
+    body: QWidget
+
+
+def make_workbench(session: Session, actions: Actions, show_hint) -> Workbench:
+    """Make them for a project; called once it is open.
+
+    Args:
+        session: of the project.
+        actions: of the window; its canvas actions are given to the canvas here.
+        show_hint: takes a sentence for the status bar.
+    """
+    workspace = Workspace(session.document, session)
+    photo = PhotoView(workspace, session.desk)
+    actions.give_to(photo)
+    side = SideView(workspace)
+    body = EmptyState("person", tr("Body"))
+    Editing(workspace, photo, actions, session.desk)
+    workspace.hint.connect(show_hint)
+    workspace.load(session.desk)
+    return Workbench(workspace, photo, side, body)

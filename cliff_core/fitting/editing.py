@@ -210,11 +210,15 @@ def betas_for_height(body: Body, betas: np.ndarray, height: float) -> np.ndarray
 
 def between(start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """(3, 3) shortest rotation from one unit vector (3,) to another; half a turn about any axis for opposite ones."""
-    axis = np.cross(start, end)
-    sine, cosine = float(np.linalg.norm(axis)), float(start @ end)
+    (a, b, c), (d, e, f) = start, end
+    x, y, z = b * f - c * e, c * d - a * f, a * e - b * d
+    cosine = a * d + b * e + c * f
+    if cosine > -0.99:
+        cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+        return np.eye(3) + cross + cross @ cross / (1 + cosine)
+    axis = np.array([x, y, z])
+    sine = float(np.linalg.norm(axis))
     if sine < 1e-12:
-        if cosine > 0:
-            return np.eye(3)
         axis = np.cross(start, np.eye(3)[np.argmin(np.abs(start))])
     return rotvec_to_rotmat(axis / np.linalg.norm(axis) * np.arctan2(sine, cosine))
 

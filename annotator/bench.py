@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import platform
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,6 +25,7 @@ from cliff_core.errors import CliffError
 from cliff_core.execution.streams import available_cores
 
 _MOMENTS = ("photo alone", "with detected points", "after the loop")
+_PARTS = ("solve", "skin", "raster", "paint")
 _LIBRARIES = ("torch", "onnxruntime", "opencv-python-headless", "numba", "numpy", "pillow")
 
 
@@ -166,11 +170,30 @@ def measure_store(seed: int, files: BenchFiles, progress: Progress) -> list[Meas
     return [Measured("store", numbers.summary, numbers.values)]
 
 
+def measure_drag(seed: int, files: BenchFiles, progress: Progress) -> list[Measured]:
+    """Milliseconds from a mouse event to the last painted pixel, by gesture and by part, on a 1280 x 800 canvas."""
+    progress(0, 1, "dragging in a window")
+    command = [sys.executable, "-m", "annotator.qt.bench_drag"]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
+    if done.returncode:
+        raise CliffError(f"bench drag: the window stopped ({(done.stderr.strip().splitlines() or ['no word'])[-1]})")
+    found = json.loads(done.stdout)
+    outcomes = []
+    for gesture, numbers in found["gestures"].items():
+        parts = " + ".join(f"{name} {numbers[name]:.1f}" for name in _PARTS if name in numbers)
+        summary = f"median {numbers['median']:.1f} ms, 95th percentile {numbers['p95']:.1f} ms ({parts})"
+        outcomes.append(Measured(f"drag, {gesture}", summary, {f"{name}_ms": value for name, value in numbers.items()}))
+    plain, ours = found["painter_ms"], found["gestures"]["keypoint"]["raster"]
+    words = f"{plain:.1f} ms with OpenCV's polygons for one body, {plain / ours:.1f} times ours for both views"
+    return [*outcomes, Measured("drag, raster beside a plain painter", words, {"ratio": plain / ours})]
+
+
 _BENCHMARKS: dict[str, Callable[[int, BenchFiles, Progress], list[Measured]]] = {
     "predict": measure_predict,
     "accuracy": measure_accuracy,
     "prior": measure_prior,
     "store": measure_store,
+    "drag": measure_drag,
 }
 
 

@@ -10,8 +10,10 @@ import numpy as np
 from annotator.document import Document, Live
 from annotator.project.state import Person, Photo
 from cliff_core.body import Body, PosedBody
+from cliff_core.errors import GeometryError
+from cliff_core.fitting.editing import refocus
 from cliff_core.geometry.rotations import rotvec_to_rotmat
-from cliff_core.records import Box, Camera, Keypoints, SmplParams
+from cliff_core.records import Box, Camera, Keypoints, Provenance, SmplParams
 
 
 @dataclass(frozen=True)
@@ -98,15 +100,31 @@ class Figures:
         return next((figure for figure in self.all() if figure.person.id == person_id), None)
 
     def _figure(self, person: Person, photo: Photo, live: Live | None, number: int) -> Figure:
-        written = person.body
-        moved = live or Live()
+        moved, body = live or Live(), self._bodies[person.gender]
+        camera = photo.camera or person.camera_on(photo)
         return Figure(
             person=person,
             number=number,
-            body=self._bodies[person.gender],
-            camera=person.camera_on(photo),
+            body=body,
+            camera=camera,
             box=moved.box or person.box,
             keypoints=moved.keypoints or person.main_keypoints,
-            params=moved.params or (None if written is None else written.params),
+            params=moved.params or _written(person, photo, body, camera),
             is_live=live is not None,
         )
+
+
+def _written(person: Person, photo: Photo, body: Body, camera: Camera) -> SmplParams | None:
+    """Somebody's body under a camera, the one that a hand's edits are about.
+
+    A place that was predicted before somebody set the photo's camera is taken over to it, so that it is seen where it
+    was seen.
+    """
+    written, theirs = person.body, person.camera_on(photo)
+    if written is None or (theirs.focal_length_px, *theirs.centre_px) == (camera.focal_length_px, *camera.centre_px):
+        return None if written is None else written.params
+    try:
+        keep = written.pose_source[0] is Provenance.HUMAN
+        return refocus(written.params, body, theirs, camera, keep_orientation=keep)
+    except GeometryError:  # behind the camera: shown as it is, for the hand to put right
+        return written.params

@@ -14,7 +14,16 @@ the acceptance back, because it was about something else.
 
 from annotator.commands.body import ResetBody, SetBetas, SetBody, SetCamera, SetPose, SetTransl, TakePrediction
 from annotator.commands.keypoints import MovePoint, RemovePoint, ResetPoints, SetPoints, SetVisibility, SwapSides
-from annotator.commands.people import AddPerson, DuplicatePerson, Exclude, MarkEmpty, RemovePerson, SetBox, SetGender, SetRank
+from annotator.commands.people import (
+    AddPerson,
+    DuplicatePerson,
+    Exclude,
+    MarkEmpty,
+    RemovePerson,
+    SetBox,
+    SetGender,
+    SetRank,
+)
 from annotator.commands.review import AddComment, EditComment, RemoveComment, ResolveComment, Review, SetState
 from annotator.commands.together import Together
 

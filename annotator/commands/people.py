@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from annotator.commands.together import touch
 from annotator.project.draft import Draft
-from annotator.project.fields import PHOTO
+from annotator.project.fields import PERSON, PHOTO
 from cliff_core.records import Box, Provenance
 
 

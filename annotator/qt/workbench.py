@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtWidgets import QWidget
-
 from annotator.qt.actions import Actions
 from annotator.qt.canvas.photo_view import PhotoView
 from annotator.qt.canvas.side_view import SideView
 from annotator.qt.editing import Editing
+from annotator.qt.panels.body import BodyPanel
 from annotator.qt.session import Session
-from annotator.qt.strings import tr
-from annotator.qt.widgets import EmptyState
 from annotator.qt.workspace import Workspace
 
 
@@ -29,8 +26,8 @@ class Workbench:
 
     workspace: Workspace
     photo: PhotoView
-    side: QWidget
-    body: QWidget
+    side: SideView
+    body: BodyPanel
 
 
 def make_workbench(session: Session, actions: Actions, show_hint) -> Workbench:
@@ -45,8 +42,9 @@ def make_workbench(session: Session, actions: Actions, show_hint) -> Workbench:
     photo = PhotoView(workspace, session.desk)
     actions.give_to(photo)
     side = SideView(workspace)
-    body = EmptyState("person", tr("Body"))
+    body = BodyPanel(workspace, session.desk)
     Editing(workspace, photo, actions, session.desk)
+    actions.on("body.alternative", body.pose.alternatives.take_next)
     workspace.hint.connect(show_hint)
     workspace.load(session.desk)
     return Workbench(workspace, photo, side, body)

@@ -32,16 +32,28 @@ def shade_body(vertices_cam: np.ndarray, faces: np.ndarray, colour: Sequence[flo
     Returns:
         (V, 3) float32 0..255.
     """
-    normals = vertex_normals(vertices_cam, faces)
-    towards_eye = -np.asarray(vertices_cam, np.float32)
-    towards_eye /= np.maximum(np.linalg.norm(towards_eye, axis=1, keepdims=True), 1e-6)
-    facing = np.clip((normals * towards_eye).sum(axis=1), 0, 1)
-    lit = np.clip(normals @ _KEY_LIGHT * 0.75 + 0.25, 0, 1)
-    halfway = towards_eye + _KEY_LIGHT
-    halfway /= np.maximum(np.linalg.norm(halfway, axis=1, keepdims=True), 1e-6)
-    shine = np.clip((normals * halfway).sum(axis=1), 0, 1) ** 24
-    tone = 0.4 + 0.62 * lit + 0.14 * facing
-    return np.clip(np.asarray(colour, np.float32) * tone[:, None] + 42 * shine[:, None], 0, 255)
+    vertices = np.ascontiguousarray(vertices_cam, np.float32)
+    return _shade(vertices, vertex_normals(vertices_cam, faces), np.asarray(colour, np.float32))
+
+
+@njit(cache=True, nogil=True)
+def _shade(vertices, normals, colour):
+    shades = np.empty(vertices.shape, np.float32)
+    for k in range(vertices.shape[0]):
+        x, y, z = -vertices[k, 0], -vertices[k, 1], -vertices[k, 2]
+        length = max(np.sqrt(x * x + y * y + z * z), np.float32(1e-6))
+        x, y, z = x / length, y / length, z / length  # towards the eye
+        facing = min(max(normals[k, 0] * x + normals[k, 1] * y + normals[k, 2] * z, 0.0), 1.0)
+        key = normals[k, 0] * _KEY_LIGHT[0] + normals[k, 1] * _KEY_LIGHT[1] + normals[k, 2] * _KEY_LIGHT[2]
+        lit = min(max(0.75 * key + 0.25, 0.0), 1.0)
+        x, y, z = x + _KEY_LIGHT[0], y + _KEY_LIGHT[1], z + _KEY_LIGHT[2]
+        length = max(np.sqrt(x * x + y * y + z * z), np.float32(1e-6))
+        half = (normals[k, 0] * x + normals[k, 1] * y + normals[k, 2] * z) / length
+        shine = min(max(half, 0.0), 1.0) ** 24
+        tone = 0.4 + 0.62 * lit + 0.14 * facing
+        for c in range(3):
+            shades[k, c] = min(max(colour[c] * tone + 42.0 * shine, 0.0), 255.0)
+    return shades
 
 
 def paint_bodies(
@@ -80,22 +92,34 @@ def paint_bodies(
 def _window(bodies, view):
     """The part of the picture that bodies can reach: x0, y0, x1, y1 or `None`."""
     width, height = view.size_px
-    boxes = []
+    low, high = np.full(2, np.inf), np.full(2, -np.inf)
     for vertices, _ in bodies:
-        depth = vertices[:, 2]
-        finite = np.isfinite(vertices).all(axis=1)
-        ahead = finite & (depth >= NEAR_M)
-        if not ahead.any():
-            continue
-        if ahead.sum() < finite.sum():  # cut by the near plane: may reach anywhere
+        cut = _reach(np.asarray(vertices), view.focal_length_px, *view.centre_px, low, high)
+        if cut:  # by the near plane: may reach anywhere
             return 0, 0, width, height
-        pixels = vertices[ahead, :2] / depth[ahead, None] * view.focal_length_px + view.centre_px
-        boxes.append((pixels.min(axis=0) - _MARGIN_PX, pixels.max(axis=0) + _MARGIN_PX))
-    if not boxes:
+    if not (low <= high).all():
         return None
-    low = np.maximum(np.min([box[0] for box in boxes], axis=0), 0).astype(int)
-    high = np.minimum(np.max([box[1] for box in boxes], axis=0), (width, height)).astype(int)
+    low = np.clip(low - _MARGIN_PX, 0, (width, height)).astype(int)
+    high = np.clip(high + _MARGIN_PX, 0, (width, height)).astype(int)
     return (*low.tolist(), *high.tolist()) if (high > low).all() else None
+
+
+@njit(cache=True, nogil=True)
+def _reach(vertices, focal_px, cx, cy, low, high):
+    """Widen a rectangle in pixels by what lies in front of the camera; returns whether something lies behind it."""
+    behind = ahead = False
+    for k in range(vertices.shape[0]):
+        x, y, z = vertices[k, 0], vertices[k, 1], vertices[k, 2]
+        if not (np.isfinite(x) and np.isfinite(y) and np.isfinite(z)):
+            continue
+        if z < NEAR_M:
+            behind = True
+            continue
+        ahead = True
+        across, down = x / z * focal_px + cx, y / z * focal_px + cy
+        low[0], low[1] = min(low[0], across), min(low[1], down)
+        high[0], high[1] = max(high[0], across), max(high[1], down)
+    return behind and ahead
 
 
 def _line_colour(colour, opacity):

@@ -67,6 +67,10 @@ class BodyView(QWidget):
         """(H, W, 4) uint8 of what is behind the bodies, blue first."""
 
     @abstractmethod
+    def paint_limbs(self, picture: np.ndarray, ratio: float) -> None:
+        """Lines above the bodies, in place."""
+
+    @abstractmethod
     def draw_marks(self, painter: QPainter) -> None:
         """What is drawn above the bodies."""
 
@@ -123,6 +127,7 @@ class BodyView(QWidget):
         for figures in groups.values():
             ghosts = [ghost for figure in figures if (ghost := self._ghost(figure)) is not None]
             paint_figures(picture, figures, self.eye_of(figures[0]), options, ratio, self._quick, ghosts)
+        self.paint_limbs(picture, ratio)
         return picture
 
     def _ghost(self, figure: Figure) -> np.ndarray | None:

@@ -7,30 +7,13 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from annotator.figures import Figure, project
-from annotator.rig import point_rows
-from cliff_core.skeletons import COCO23
+from annotator.figures import Figure
+from annotator.quality import point_errors_px
 
 WORST_SHARE = 0.1
 """Of the box's longer side: an error that gets the last colour."""
 
 _COLOURS = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[None], cv2.COLORMAP_CIVIDIS)[0, :, ::-1]
-
-
-def point_errors(figure: Figure) -> np.ndarray:
-    """(K,) pixels between somebody's 2D points and their body's; NaN where either is not known."""
-    assert figure.keypoints is not None
-    keypoints = figure.keypoints
-    errors = np.full(len(keypoints.visibility), np.nan)
-    if figure.posed is None:
-        return errors
-    rows = point_rows(keypoints.joint_set)
-    surface = project(figure.body.keypoints(figure.posed.vertices, COCO23.name), figure.camera)
-    joints = project(figure.posed.joints, figure.camera)
-    shown = np.concatenate([surface, joints])
-    known = (rows >= 0) & (keypoints.visibility > 0)
-    errors[known] = np.linalg.norm(shown[rows[known]] - keypoints.points_px[known], axis=1)
-    return errors
 
 
 def error_colour(error_px: float, size_px: float) -> tuple[int, int, int]:
@@ -43,6 +26,6 @@ def error_colour(error_px: float, size_px: float) -> tuple[int, int, int]:
 
 def limb_colours(figure: Figure, edges: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
     """Of somebody's limbs: the worse of their two ends."""
-    errors = point_errors(figure)
+    errors = point_errors_px(figure)
     size = max(figure.box.width, figure.box.height) if figure.box is not None else 300.0
     return [error_colour(max(errors[a], errors[b]), size) for a, b in edges]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPen, QPolygonF
 
 from annotator.figures import Figure
@@ -26,40 +26,6 @@ def _pen(colour: QColor, width: float, style: Qt.PenStyle = Qt.PenStyle.SolidLin
 
 def _faded(colour: QColor, opacity: float) -> QColor:
     return QColor(colour.red(), colour.green(), colour.blue(), round(colour.alpha() * opacity))
-
-
-def draw_limbs(
-    painter: QPainter,
-    shown: np.ndarray,
-    edges: Sequence[tuple[int, int]],
-    names: Sequence[str],
-    opacity: float,
-    width: float = 2.0,
-    colours: Sequence[tuple[int, int, int]] | None = None,
-) -> None:
-    """Lines between points, with a dark edge so that they show on every photo.
-
-    Args:
-        painter: of a view.
-        shown: (K, 2) in the view, NaN where there is none.
-        edges: pairs of rows.
-        names: of the rows; decide the side's colour.
-        opacity: 0..1.
-        width: pixels.
-        colours: RGB of the edges, instead of the side's.
-    """
-    present = np.isfinite(shown).all(axis=1)
-    # Lines of one colour go to the painter at once: strokes one by one take most of a frame.
-    strokes: dict[tuple[int, int, int], list[QLineF]] = {}
-    for number, (a, b) in enumerate(edges):
-        if present[a] and present[b]:
-            colour = side_colour(names[a], names[b]) if colours is None else colours[number]
-            strokes.setdefault(colour, []).append(QLineF(QPointF(*shown[a]), QPointF(*shown[b])))
-    painter.setPen(_pen(_faded(_HALO, opacity), width + 2))
-    painter.drawLines([line for lines in strokes.values() for line in lines])
-    for colour, lines in strokes.items():
-        painter.setPen(_pen(_faded(QColor(*colour), opacity), width))
-        painter.drawLines(lines)
 
 
 def draw_points(painter: QPainter, figure: Figure, shown: np.ndarray, radius: float = POINT_PX) -> None:

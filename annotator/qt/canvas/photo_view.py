@@ -15,6 +15,7 @@ from annotator.qt.canvas.body_view import BodyView
 from annotator.qt.canvas.error_colours import limb_colours
 from annotator.qt.canvas.eye import Eye
 from annotator.qt.canvas.hit_test import NOTHING, Kind, Target, box_at, nearest, point_at
+from annotator.qt.canvas.limbs import paint_limbs
 from annotator.qt.canvas.photo_hand import PhotoHand
 from annotator.qt.canvas.transform import ViewTransform
 from annotator.qt.desk import Desk, Ticket
@@ -27,6 +28,7 @@ from cliff_core.skeletons import JOINT_SETS
 _WHEEL_STEP = 1.0015
 _PERSON_MARGIN = 0.15
 _GLIDE_MS = 120
+_FAINT = 0.45
 
 
 class PhotoView(BodyView):
@@ -214,8 +216,23 @@ class PhotoView(BodyView):
 
     # --- marks
 
+    def paint_limbs(self, picture: np.ndarray, ratio: float) -> None:
+        """Lines between 2D points, in place; the selected person's strong and on top."""
+        options, selected = self.workspace.options, self.workspace.document.selected
+        if not options.points:
+            return
+        for figure in sorted(self.workspace.figures.all(), key=lambda figure: figure.person.id == selected):
+            if figure.keypoints is None:
+                continue
+            joint_set = JOINT_SETS[figure.keypoints.joint_set]
+            colours = limb_colours(figure, joint_set.edges) if options.errors else None
+            mine = figure.person.id == selected
+            opacity = _FAINT if not mine or self.joints_first else 1.0
+            shown = self.points_shown(figure) * ratio
+            paint_limbs(picture, shown, joint_set.edges, joint_set.names, opacity, 2.0 * ratio, colours)
+
     def draw_marks(self, painter: QPainter) -> None:
-        """Boxes, limbs, points, joints; the selected person's strong and on top."""
+        """Boxes, points, joints; the selected person's strong and on top."""
         if self._message:
             painter.setPen(QPen(QColor(*QUIET_TEXT)))
             painter.drawText(self.rect().adjusted(48, 48, -48, -48), _CENTRED, self._message)
@@ -225,14 +242,8 @@ class PhotoView(BodyView):
             mine = figure.person.id == selected
             if options.boxes and figure.box is not None and (mine or figure.params is None or not options.body):
                 marks.draw_box(painter, self._corners(figure.box), figure.number, mine)
-            if options.points and figure.keypoints is not None:
-                shown = self.points_shown(figure)
-                joint_set = JOINT_SETS[figure.keypoints.joint_set]
-                colours = limb_colours(figure, joint_set.edges) if options.errors else None
-                strength = (0.5 if self.joints_first else 0.95) if mine else 0.45
-                marks.draw_limbs(painter, shown, joint_set.edges, joint_set.names, strength, 2.0, colours)
-                if mine and not self.joints_first:
-                    marks.draw_points(painter, figure, shown)
+            if options.points and mine and not self.joints_first:
+                marks.draw_points(painter, figure, self.points_shown(figure))
             if options.joints and mine:
                 self.draw_selected_joints(painter, figure)
         new = self.hand.new_box

@@ -13,11 +13,11 @@ from PySide6.QtWidgets import QWidget
 
 from annotator.document import Change
 from annotator.figures import Figure
-from annotator.qt.canvas import marks
 from annotator.qt.canvas.body_view import BodyView
 from annotator.qt.canvas.eye import Eye
 from annotator.qt.canvas.hand import Hand
 from annotator.qt.canvas.hit_test import NOTHING, Target
+from annotator.qt.canvas.limbs import paint_limbs
 from annotator.qt.workspace import Workspace
 from cliff_core.rendering.rasteriser import Canvas
 from cliff_core.rendering.theme import BACKGROUND, HAIRLINE, QUIET_TEXT
@@ -26,6 +26,7 @@ from cliff_core.skeletons import SMPL24
 _GROUND = (0x25, 0x26, 0x29)
 _SHADOW = (0x1A, 0x19, 0x18)
 _FILL = 0.8
+_LIMB_OPACITY = 0.55
 _LEAST_M = 1.2
 _GRID_M, _FINE_GRID_M = 1.0, 0.25
 _GRID_REACH_M = 3.0
@@ -76,9 +77,17 @@ class SideView(BodyView):
     def _frame_anew(self) -> None:
         photo = self.workspace.document.photo
         shown = (None if photo is None else photo.id, self.workspace.document.selected)
-        if shown != self._framed:
+        if shown != self._framed or self._is_out_of_view():
             self._framed = shown
             self.frame_person()
+
+    def _is_out_of_view(self) -> bool:
+        """Whether the person went away, by another camera or a long way."""
+        figure = self.workspace.figure
+        if figure is None or figure.posed is None:
+            return False
+        x, y = self.eye.project(figure.posed.joints[:1])[0]
+        return not (0 <= x < self.width() and 0 <= y < self.height())
 
     def turn(self, dx: float, dy: float) -> None:
         """Walk around the person."""
@@ -157,8 +166,15 @@ class SideView(BodyView):
         part = ground[top:bottom, left:right, :3]
         part[canvas.mask[top:bottom, left:right]] = _SHADOW
 
+    def paint_limbs(self, picture: np.ndarray, ratio: float) -> None:
+        """Lines between the person's joints, in place."""
+        figure = self.workspace.figure
+        if figure is not None and figure.posed is not None and self.workspace.options.joints:
+            shown = self.eye.project(figure.posed.joints) * ratio
+            paint_limbs(picture, shown, SMPL24.edges, SMPL24.names, _LIMB_OPACITY, 1.5 * ratio)
+
     def draw_marks(self, painter: QPainter) -> None:
-        """Limbs, joints and their rings, and where the photo's camera is."""
+        """Joints and their rings, and where the photo's camera is."""
         figure = self.workspace.figure
         if figure is None or figure.posed is None:
             painter.setPen(QColor(*QUIET_TEXT))
@@ -167,7 +183,6 @@ class SideView(BodyView):
             return
         shown = self.eye.project(figure.posed.joints)
         if self.workspace.options.joints:
-            marks.draw_limbs(painter, shown, SMPL24.edges, SMPL24.names, 0.55, 1.5)
             self.draw_selected_joints(painter, figure)
         part = self.target.part or self.workspace.document.part
         if part is not None and part.name in SMPL24.names:

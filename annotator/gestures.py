@@ -16,7 +16,7 @@ from annotator.document import Live
 from annotator.figures import Figure
 from annotator.project.draft import Command
 from annotator.rig import Rig, aims_of, body_commands, point_rows
-from cliff_core.fitting.interactive import HARD, Aim, chain_of
+from cliff_core.fitting.interactive import HARD, Aim, chain_of, descendants
 from cliff_core.geometry.rotations import rotmat_to_rotvec, rotvec_to_rotmat
 from cliff_core.records import Box, Provenance, SmplParams
 from cliff_core.skeletons import COCO23, JOINT_SETS, SMPL24
@@ -140,7 +140,7 @@ class JointDrag:
         assert figure.posed is not None
         self._figure, self._name, self._rig = figure, name, rig
         self._row = SMPL24.index(name)
-        self._chain = chain_of(self._row)
+        self._movable = self._with_pinned(chain_of(self._row))
         self.start_m = figure.posed.joints[self._row].astype(np.float64)
         self._params: SmplParams = figure.params
         self._solver = rig.solver(figure, frozenset(range(24)))
@@ -151,20 +151,27 @@ class JointDrag:
         start = self._figure.params
         assert start is not None
         self._moved = True
-        if self._row == 0:
-            self._params = replace(start, transl=start.transl + (np.asarray(xyz_m) - self.start_m))
-            self._words = _shift_words(np.asarray(xyz_m) - self.start_m)
-            return
+        shift = np.asarray(xyz_m, float) - self.start_m
         x, y, z = (float(value) for value in xyz_m)
-        aims = [
-            Aim(len(COCO23) + self._row, None, (x, y, z), HARD),
-            *self._rig.pinned(self._figure, without=self._name),
-        ]
-        solved = self._solver.solve(self._params, aims, movable=self._chain)
-        self._params = solved.params
-        missed = solved.residual_mm[len(COCO23) + self._row]
-        moved = _shift_words(np.asarray(xyz_m) - self.start_m)
-        self._words = f"{moved} · {missed:.0f} mm out of reach" if missed > _STRETCHED_MM else moved
+        aims = self._rig.pinned(self._figure, without=self._name)
+        if self._row == 0:  # all of the body goes along; what is pinned is brought back
+            self._params = replace(self._params, transl=start.transl + shift)
+        else:
+            aims = [Aim(len(COCO23) + self._row, None, (x, y, z), HARD), *aims]
+        self._words = f"{1000 * np.linalg.norm(shift):.0f} mm"
+        if aims and self._movable:
+            solved = self._solver.solve(self._params, aims, movable=self._movable, move_transl=False)
+            self._params = solved.params
+            missed = float(np.nanmax(solved.residual_mm))
+            if missed > _STRETCHED_MM:
+                self._words += f" · {missed:.0f} mm out of reach"
+
+    def _with_pinned(self, chain: frozenset[int]) -> frozenset[int]:
+        """The limb, and those of pinned joints that it would carry along."""
+        carried = frozenset().union(*(descendants(joint) for joint in chain | {self._row}))
+        pins = {SMPL24.index(name) for name in self._rig.pins.get(self._figure.person.id, ())} - {self._row}
+        holding = frozenset().union(*(chain_of(pin) for pin in pins & carried))
+        return (chain | holding) - {0} if self._row == 0 else chain | holding
 
     @property
     def live(self) -> Live:
@@ -180,7 +187,7 @@ class JointDrag:
         """The limb's new rotations, or the body's new place."""
         if not self._moved:
             return None
-        commands = body_commands(self._figure, self._params, self._chain, moved_by_hand=self._row == 0)
+        commands = body_commands(self._figure, self._params, self._movable, moved_by_hand=self._row == 0)
         return Together(f"Move {self._name.replace('_', ' ')}", tuple(commands)) if commands else None
 
 
@@ -274,7 +281,3 @@ class BoxDrag:
         if self.box is None:
             return None
         return AddPerson(self.photo, self.box) if self.person is None else SetBox(self.person, self.box)
-
-
-def _shift_words(shift_m: np.ndarray) -> str:
-    return f"{1000 * np.linalg.norm(shift_m):.0f} mm"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QTimer
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer
+from PySide6.QtGui import QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication
 
 from annotator.project import Prediction, Run, create_project, open_project
@@ -118,6 +119,77 @@ def opened(window: MainWindow, qtbot) -> None:
         ),
         timeout=10_000,
     )
+
+
+@pytest.fixture
+def bench(window, qtbot):
+    """The workspace with somebody selected on the photo, bodies loaded, the person filling the canvas."""
+    area = window.area
+    workspace = area.canvas.workspace
+    qtbot.waitUntil(
+        lambda: area.canvas.is_ready and workspace.is_ready and workspace.figure is not None, timeout=20_000
+    )
+    area.canvas.fit_person(glide=False)
+    area.canvas.setFocus()
+    qtbot.wait(10)
+    return area
+
+
+class Mouse:
+    """A real mouse on a view: each way ends in many small moves, as a hand's does."""
+
+    def __init__(self, view):
+        self.view = view
+
+    def send(self, kind, place, button, buttons, keys=Qt.KeyboardModifier.NoModifier) -> None:
+        point = QPointF(float(place[0]), float(place[1]))
+        QApplication.sendEvent(self.view, QMouseEvent(kind, point, self.view.mapToGlobal(point), button, buttons, keys))
+        QApplication.processEvents()
+
+    def hover(self, place) -> None:
+        self.send(QEvent.Type.MouseMove, place, Qt.MouseButton.NoButton, Qt.MouseButton.NoButton)
+
+    def press(self, place, button=Qt.MouseButton.LeftButton) -> None:
+        self.hover(place)
+        self.at = np.asarray(place, float)
+        self.send(QEvent.Type.MouseButtonPress, place, button, button)
+
+    def move(self, place, steps=8, keys=Qt.KeyboardModifier.NoModifier, button=Qt.MouseButton.LeftButton) -> None:
+        end = np.asarray(place, float)
+        for share in np.linspace(0, 1, steps + 1)[1:]:
+            here = self.at + (end - self.at) * share
+            self.send(QEvent.Type.MouseMove, here, Qt.MouseButton.NoButton, button, keys)
+        self.at = end
+
+    def release(self, button=Qt.MouseButton.LeftButton) -> None:
+        self.send(QEvent.Type.MouseButtonRelease, self.at, button, Qt.MouseButton.NoButton)
+
+    def drag(self, start, end, **how) -> None:
+        self.press(start)
+        self.move(end, **how)
+        self.release()
+
+    def wheel(self, place, steps: int) -> None:
+        point = QPointF(float(place[0]), float(place[1]))
+        delta = QPoint(0, 120 * steps)
+        event = QWheelEvent(
+            point,
+            self.view.mapToGlobal(point),
+            QPoint(0, 0),
+            delta,
+            Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.NoModifier,
+            Qt.ScrollPhase.NoScrollPhase,
+            False,
+        )
+        QApplication.sendEvent(self.view, event)
+        QApplication.processEvents()
+
+
+@pytest.fixture
+def mouse(bench) -> Mouse:
+    """On the photo."""
+    return Mouse(bench.canvas)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import annotator.commands
 from annotator.commands import (
     AddComment,
     AddPerson,
+    DuplicatePerson,
     EditComment,
     Exclude,
     MarkEmpty,
@@ -47,6 +48,7 @@ BODY = SmplParams(np.full((24, 3), 0.1), np.full(10, 0.2), np.array([0.0, 0, 5])
 EVERY = {
     "AddComment": AddComment(1, "look"),
     "AddPerson": AddPerson(1, Box(1, 2, 3, 4)),
+    "DuplicatePerson": DuplicatePerson(1),
     "EditComment": EditComment(1, "look again"),
     "Exclude": Exclude(1),
     "MarkEmpty": MarkEmpty(1),

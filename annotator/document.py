@@ -218,6 +218,7 @@ class Document:
             self.pending -= 1
             self._drop(shown)
             self._tell(Change.LIVE | Change.PEOPLE | Change.HISTORY)
+            self.reload()
             raise error  # to whoever shows problems
 
         self.pending += 1

@@ -17,6 +17,7 @@ from annotator.qt.desk import Desk, Ticket
 from annotator.qt.strings import tr
 from annotator.qt.widgets import column, label
 from annotator.qt.workspace import Workspace
+from cliff_core.errors import GeometryError
 from cliff_core.fitting.alternatives import Alternative, depth_alternatives
 from cliff_core.fitting.editing import LIMBS
 from cliff_core.geometry.rotations import rotvec_to_rotmat
@@ -89,7 +90,10 @@ class Alternatives(QWidget):
         skeleton, params = self.workspace.rig.skeleton(figure), figure.params
 
         def look() -> list[tuple[Alternative, QImage]]:
-            poses = depth_alternatives(skeleton, figure.camera, params, limb, limit=_SHOWN)
+            try:
+                poses = depth_alternatives(skeleton, figure.camera, params, limb, limit=_SHOWN)
+            except GeometryError:  # a limb behind the camera has no picture that others could have
+                return []
             return [(pose, _picture(figure, pose, limb)) for pose in poses]
 
         self.title.setText(tr("Looking for other depths…"))

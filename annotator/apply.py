@@ -20,11 +20,9 @@ from annotator.project.journal import Step
 from annotator.project.predictions import Run
 from annotator.runs import JobError
 from annotator.shards import Shard, ShardRow, read_shard
+from annotator.worklist import SUSPICION
 from cliff_core.detection.overlaps import pairwise_iou
 from cliff_core.records import Provenance
-
-SUSPICION = "suspicion"
-"""Name of the measure by which people are sorted for review."""
 
 _LABELS = {"propose": "Propose", "refine": "Refine", "boxes": "Predict boxes", "import": "Import"}
 _SAME_PERSON_IOU = 0.6

@@ -131,7 +131,9 @@ class RefineReport:
         if self.withheld_before is not None and self.withheld_after is not None:
             change = f"{self.withheld_before:.2f} -> {self.withheld_after:.2f} % of half a crop"
             lines.append(f"error of withheld points: {change}")
-        if self.step is None:
+        if not self.supervising:
+            lines.append("nobody has points that a person placed: correct some people, then refine again")
+        elif self.step is None:
             lines.append("not applied: the withheld points do not say that it is better; --always applies it anyway")
         else:
             lines.append(f"{self.changed} bodies changed, {self.kept} stayed; {self.protected} with edits, all kept")
@@ -159,7 +161,7 @@ def refine_on(
     settings = {"rounds": rounds, "seed": seed, **_files(model=model, body=body)}
     with for_writing(folder) as project:
         job, said = run_job_here(project, JobRequest("refine", settings), progress)
-        applies = always or said.get("better", False) or not said.get("rounds")
+        applies = always or said.get("better", False) or not said.get("rounds")  # without a round only suspicion is new
         applied = apply_job(project, job) if applies and said.get("people") else Applied(None)
     if out is not None and "report" in said:
         out.mkdir(parents=True, exist_ok=True)

@@ -24,11 +24,16 @@ from annotator.project.state import Person, Photo
 from annotator.runs import SHARD, News, RunFolder
 from annotator.shards import Shard, ShardRow, shard_key, write_shard
 from cliff_core.body import load_body
+from cliff_core.evaluation.scores import posed, posed_vertices
 from cliff_core.execution.streams import available_cores, in_handfuls, map_in_order, torch_threads
+from cliff_core.geometry.camera import project as project_points
+from cliff_core.geometry.crop import crop_frame
 from cliff_core.inference import Predictor
 from cliff_core.models import load_cliff
 from cliff_core.records import Estimate, Keypoints, PhotoPerson, Provenance
 from cliff_core.resources import resource_path
+from cliff_core.skeletons import SMPL24
+from cliff_core.training.guard import expected_error_mm
 
 _PLAN = "plan.json"
 _AHEAD = 16  # handfuls that may be done while a large photo before them is still at work
@@ -198,7 +203,7 @@ def _predict(
         if news.should_stop:
             return 0, None
         results = studio.bodies([task.photo.name for task in handful])
-        shard = _shard(handful, results, uid, notes)
+        shard = _shard(handful, results, uid, notes, predictor)
         write_shard(run.shards / f"{name}.npz", shard)
         return len(handful), shard
 
@@ -267,6 +272,7 @@ def _shard(
     results: Sequence[tuple[str, np.ndarray | None, PhotoResult]],
     uid: str,
     notes: Mapping[str, Any],
+    predictor: Predictor,
 ) -> Shard:
     rows: list[ShardRow] = []
     nobody: list[int] = []
@@ -284,10 +290,31 @@ def _shard(
                 nobody.append(photo.id)
             for number, estimate in enumerate(result.estimates):
                 named = hashlib.sha256(f"{uid}/{photo.uid}/{number}".encode()).hexdigest()[:32]
-                rows.append(ShardRow(photo.id, (Prediction.of_estimate(estimate),), uid=named))
+                prediction = Prediction.of_estimate(estimate)
+                rows.append(ShardRow(photo.id, (prediction,), uid=named, suspicion=_suspicion(predictor, estimate)))
             continue
         known = [person for person in task.people if person.box is not None]
         for person, estimate in zip(known, result.estimates, strict=True):
             prediction = replace(Prediction.of_estimate(estimate), box=None)  # the box was given
-            rows.append(ShardRow(photo.id, (prediction,), person.id))
+            rows.append(ShardRow(photo.id, (prediction,), person.id, suspicion=_suspicion(predictor, estimate)))
     return Shard(tuple(rows), tuple(nobody), refused, notes)
+
+
+def _suspicion(predictor: Predictor, estimate: Estimate) -> float:
+    """The error to expect of a body, mm, from how far it lies off its points and how many they are."""
+    points, body = estimate.keypoints, predictor.body
+    if points is None:
+        return float(expected_error_mm(np.array([np.nan]), np.zeros(1))[0])
+    if points.joint_set == SMPL24.name:
+        joints, known = posed(body, estimate.params).joints, np.ones(len(SMPL24), dtype=bool)
+    else:
+        joints = body.keypoints(posed_vertices(body, estimate.params), points.joint_set)
+        known = body.keypoint_regressor(points.joint_set)[1]
+    camera = estimate.camera
+    focal = np.array([camera.focal_length_px])
+    projected = project_points(np.nan_to_num(joints)[None], focal, camera.centre_px[None])[0]
+    weight = np.where((np.asarray(points.visibility) > 0) & known, points.confidence, 0.0)
+    _, height = crop_frame(estimate.box.xyxy[None], predictor.model.crop_spec)
+    error = np.clip(np.linalg.norm(projected - points.points_px, axis=1) / (height[0] / 2), 0, 1)
+    fitted = np.average(error, weights=weight) if weight.sum() > 0 else np.nan
+    return float(expected_error_mm(np.array([fitted]), np.array([weight.sum()]))[0])

@@ -32,9 +32,9 @@ from cliff_core.models import load_cliff
 from cliff_core.records import Box, Camera, Estimate, Keypoints, Provenance
 from cliff_core.skeletons import SMPL24
 from cliff_core.training.finetune import Epoch, FinetuneSettings, Watch
-from cliff_core.training.guard import distance_mm
+from cliff_core.training.guard import UNSUPERVISED, distance_mm
 from cliff_core.training.refining import RefinedPeople, crops_with, lowest_withheld, refine_crops, save_model, trunk_key
-from cliff_core.training.supervision import PersonEdits, body_edits, labelled, weighed_points
+from cliff_core.training.supervision import PersonEdits, body_edits, weighed_points
 
 SUMMARY, REPORT, WEIGHTS = "summary.json", "report.html", "weights.pt"
 CACHE = "features.cache"
@@ -42,6 +42,7 @@ _CACHE_BYTES = 4 << 30
 _AHEAD = 16
 _PEOPLE_PER_SHARD = 200
 _SHOWN = 12
+_LEFT_ALONE = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ class Subject:
 def refine_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
     """The job "refine".
 
-    Settings: `rounds`, `seed`, `model` and `body` (files).
+    Settings: `rounds`, `seed`, `model` and `body` (files); `detected_trust` (0..1) lets the points of people whom
+    nobody has looked at supervise too.
 
     Raises:
         JobError: nobody can be refined.
@@ -86,7 +88,8 @@ def refine_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
     if not subjects:
         hint = f" ({refused[0]})" if refused else ""
         raise JobError(f"{project.folder}: nobody to refine{hint}; run propose or draw boxes first")
-    points = weighed_points([each.points for each in subjects], crops.centre_px, crops.box_height_px)
+    points, placed = weighed_points([each.points for each in subjects], crops.centre_px, crops.box_height_px)
+    trust = _trust(subjects, placed, float(settings.get("detected_trust", 0.0)))
     edits = body_edits([_edits(each.person, body.gender) for each in subjects], crops)
 
     def curve(stage: str, epoch: Epoch) -> None:
@@ -95,8 +98,8 @@ def refine_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
 
     rounds = int(settings.get("rounds", 1))
     watch = Watch(curve, lambda: news.should_stop)
-    people = refine_crops(model, body, crops, points, edits, tuning, rounds, news, watch)
-    said = _summary(subjects, people, points, edits, refused)
+    people = refine_crops(model, body, crops, points, edits, tuning, rounds, news, watch, trust)
+    said = _summary(subjects, people, points, placed, edits, refused)
     if people.model is not None:
         said["weights"] = save_model(people.model, run.path / WEIGHTS, f"{model.name}-refined")
     said["model"] = f"{model.name}-refined" if people.model is not None else model.name
@@ -190,10 +193,29 @@ def _edits(person: Person, gender: str) -> PersonEdits:
     return PersonEdits(rotvecs, betas, np.array(own["transl"][:3]) if "transl" in own else None)
 
 
-def _summary(subjects: Sequence[Subject], people: RefinedPeople, points, edits, refused: list[str]) -> dict[str, Any]:
+def _trust(subjects: Sequence[Subject], placed, detected: float):
+    """(N, 47) how far each point supervises.
+
+    What people and files placed does fully. A detector's point does where somebody vouches for it by calling the person
+    done or accepted, and to a part where somebody has placed others of the same person and left this one. Elsewhere it
+    is only an input: tuned on a detector's points, bodies take over its mistakes (`docs/loop.md` has the numbers).
+    """
+    trust = placed.float()
+    for row, subject in enumerate(subjects):
+        person = subject.person
+        if person.state == "done" or person.verdict == "accepted":
+            trust[row] = 1.0
+        else:
+            rest = max(detected, _LEFT_ALONE if placed[row].any() else 0.0)
+            trust[row] = trust[row].clamp(min=rest)
+    return trust
+
+
+def _summary(
+    subjects: Sequence[Subject], people: RefinedPeople, points, placed, edits, refused: list[str]
+) -> dict[str, Any]:
     """What the report and the window say of the run; plain JSON."""
     weight = points[..., 2].numpy()
-    by_hand = labelled([each.points for each in subjects])
     verdict, evidence = people.verdict, people.evidence
     moved = distance_mm(evidence.prior, evidence.refined)
     before = people.rounds[0].choosing[0].withheld if people.rounds else None
@@ -203,8 +225,8 @@ def _summary(subjects: Sequence[Subject], people: RefinedPeople, points, edits, 
     return {
         "people": len(subjects),
         "photos": len({each.photo.id for each in subjects}),
-        "supervising": int(((weight > 0).any(1) | edits.of_anybody.numpy()).sum()),
-        "labelled_points": int(by_hand.sum()),
+        "supervising": int(evidence.supervised.sum()),
+        "labelled_points": int(placed.sum()),
         "points": int((weight > 0).sum()),
         "edited_joints": int(edits.rotmat_set.sum()),
         "edited_betas": int(edits.betas_set.sum()),
@@ -222,7 +244,7 @@ def _summary(subjects: Sequence[Subject], people: RefinedPeople, points, edits, 
         "kept_because": sorted(
             f"{each.photo.name}, person {each.person.id}: {why}"
             for each, why in zip(subjects, verdict.why, strict=True)
-            if why
+            if why and why != UNSUPERVISED
         ),
         "moved_mm": _number(float(np.nanmedian(moved))),
         "suspicion_mm": _number(float(np.median(verdict.suspicion_mm))),

@@ -106,7 +106,7 @@ def write_report(
 
 def _headline(said: Mapping[str, Any]) -> str:
     if not said["rounds"]:
-        return f"{said['people']} people predicted again; nobody has 2D points to learn from"
+        return f"{said['people']} people predicted again; nobody has points that a person placed, to learn from"
     verdict = "better" if said["better"] else "not better: the old bodies should stay"
     return f"{said['people']} people refined: on points that were withheld it is {verdict}"
 

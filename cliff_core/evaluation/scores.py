@@ -44,10 +44,11 @@ _CHUNK = 64  # meshes in memory at a time
 
 def posed_vertices(body: Body, params: SmplParams) -> np.ndarray:
     """(V, 3) float32 vertices in the camera frame, metres."""
-    return _posed(body, params).vertices
+    return posed(body, params).vertices
 
 
-def _posed(body: Body, params: SmplParams) -> PosedBody:
+def posed(body: Body, params: SmplParams) -> PosedBody:
+    """Vertices and SMPL's joints in the camera frame, metres."""
     return body.pose(rotvec_to_rotmat(params.pose_rotvec), params.betas, params.transl)
 
 
@@ -140,12 +141,12 @@ def _chunk_scores(ours, theirs):
     """Errors between some people, each as a body and its parameters."""
     meshes, lsp, pelvis, joints, rotmats = [], [], [], [], []
     for people in (ours, theirs):
-        posed = [_posed(body, params) for body, params in people]
-        vertices = np.stack([each.vertices for each in posed]).astype(np.float64)
+        bodies = [posed(body, params) for body, params in people]
+        vertices = np.stack([each.vertices for each in bodies]).astype(np.float64)
         meshes.append(vertices)
         lsp.append(np.stack([body.keypoints(mesh, "lsp14") for (body, _), mesh in zip(people, vertices, strict=True)]))
         pelvis.append(np.stack([body.J_regressor[0] @ mesh for (body, _), mesh in zip(people, vertices, strict=True)]))
-        joints.append(np.stack([each.joints for each in posed]).astype(np.float64))
+        joints.append(np.stack([each.joints for each in bodies]).astype(np.float64))
         rotmats.append(rotvec_to_rotmat(np.stack([params.pose_rotvec for _, params in people])))
     return {
         "pa_mpjpe": pa_mpjpe(lsp[0], lsp[1]),

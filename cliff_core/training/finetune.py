@@ -137,6 +137,7 @@ def finetune(
     edits: BodyEdits | None = None,
     watch: Watch | None = None,
     before: Finetuned | None = None,
+    trust: torch.Tensor | None = None,
 ) -> Finetuned:
     """Tune a copy of the model's head on the 2D points of some people, and on what was set of their bodies.
 
@@ -150,6 +151,8 @@ def finetune(
         watch: hears the curves and may end it early.
         before: the round before this one, from which it goes on; what was withheld then is withheld again, so that the
             error of the withheld points stays one of points never seen.
+        trust: (N, 47) how far each point supervises, 0..1, beside its confidence; fully by default. A point of trust 0
+            is only an input.
 
     Raises:
         TrainingError: nobody has enough points, and nothing is set.
@@ -158,15 +161,22 @@ def finetune(
     known = body.known["coco23"]
     points[:, : len(known), 2] *= known  # SMPL's joints are known to every body
     edits = BodyEdits.none(len(points)) if edits is None else edits
+    weight = points[..., 2] if trust is None else points[..., 2] * trust
     watch = watch or Watch()
-    supervised = ((points[..., 2] > 0).sum(1) >= settings.min_points) | edits.of_anybody
+    supervised = ((weight > 0).sum(1) >= settings.min_points) | edits.of_anybody
     supervised &= _is_usable(model, crops, points)
     if not supervised.any():
         raise TrainingError(
             f"nobody has {settings.min_points} or more 2D points that this body knows; mark points before refining"
         )
     people = _Tuning(
-        body, crops.features[supervised], crops.bbox_info[supervised], points[supervised], edits[supervised], settings
+        body,
+        crops.features[supervised],
+        crops.bbox_info[supervised],
+        points[supervised],
+        weight[supervised],
+        edits[supervised],
+        settings,
     )
     withheld = people.draw_withheld()
     kept = points.clone()
@@ -201,14 +211,14 @@ def last_good_epoch(curve: Sequence[Epoch]) -> int:
 class _Tuning:
     """The people who supervise, and one tuning run over them."""
 
-    def __init__(self, body, features, bbox_info, points, edits: BodyEdits, settings: FinetuneSettings):
+    def __init__(self, body, features, bbox_info, points, weight, edits: BodyEdits, settings: FinetuneSettings):
         self.body, self.features, self.bbox_info, self.points = body, features, bbox_info, points
-        self.edits, self.settings = edits, settings
+        self.weight, self.edits, self.settings = weight, edits, settings
 
     def draw_withheld(self) -> torch.Tensor:
-        """(N, K) bool: a random share of each person's points, at least one, never more than half."""
+        """(N, K) bool: a random share of each person's points that supervise, at least one, never more than half."""
         generator = torch.Generator().manual_seed(self.settings.seed)
-        marked = self.points[..., 2] > 0
+        marked = self.weight > 0
         rank = torch.where(marked, torch.rand(marked.shape, generator=generator), 2.0).argsort(1).argsort(1)
         count = marked.sum(1, keepdim=True)
         take = torch.minimum((count * self.settings.withheld_share).round().clamp(min=1), count // 2)
@@ -278,6 +288,7 @@ class _Tuning:
 
     def _loss(self, tuned, given, rows, prior):
         settings, edits = self.settings, self.edits[rows]
+        weight = self.weight[rows] * (given[..., 2] > 0)
         rotmat, betas, cam_crop = regress(tuned, self.features[rows], self.bbox_info[rows], given)
         projected = project_to_crop(self.body(rotmat, betas).points(), cam_crop, self.bbox_info[rows])
         away = (rotmat - prior[0][rows]).square().sum((2, 3)) * ~edits.rotmat_set
@@ -285,7 +296,7 @@ class _Tuning:
         set_betas = (betas - edits.betas).square() * edits.betas_set
         set_cam = (cam_crop - edits.cam_crop).square().sum(1) * edits.cam_set
         return (
-            5 * reprojection_loss(projected, given[..., :2], given[..., 2], corner=0.02).mean()
+            5 * reprojection_loss(projected, given[..., :2], weight, corner=0.02).mean()
             + settings.prior_weight * away.sum(1).mean()
             + settings.betas_prior_weight * ((betas - prior[1][rows]).square() * ~edits.betas_set).sum(1).mean()
             + settings.rotation_edit_weight * set_rotmat.sum(1).mean()
@@ -304,7 +315,7 @@ class _Tuning:
             errors.append((projected - self.points[rows, :, :2]).norm(dim=-1))
             distances.append((rotmat - prior[0][rows]).square().mean((1, 2, 3)))
         # one absurd point must not choose the epoch, and a doubtful one counts less
-        error, weight = torch.cat(errors).clamp(max=1), self.points[..., 2]
+        error, weight = torch.cat(errors).clamp(max=1), self.weight
 
         def mean(which):
             return float((error * weight)[which].sum() / weight[which].sum().clamp(min=1e-9))

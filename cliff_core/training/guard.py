@@ -12,10 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_WORSE = 1.25  # withheld points this much farther off, and
-_WORSE_BY = 0.02  # by so many crop units, are no chance
+UNSUPERVISED = "nobody has placed a point of them"
+"""Why somebody keeps the body that they have: in the trials below such people gained nothing and could lose."""
+
+_WORSE = 2.0  # three withheld points are few: less than this much farther off, and
+_WORSE_BY = 0.06  # less than so many crop units, is chance (on rendered people such bodies were better in 3D)
 _STRANGE_BETA = 5.0  # standard deviations: nobody is built so
-_FAR_MM = 450.0  # a refined body so far from the one before, which fits its withheld points no better, went astray
+_UNSEEN_ERROR = 0.2  # crop units: of people without any point
+_UNREFINED_MM = 25.0
+_FAR_MM = 250.0  # a refined body so far from the one before, which fits its withheld points no better, went astray
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,7 @@ class Evidence:
         weight: (N,) sum of the points' weights.
         betas: (N, 10) refined.
         scale: (N,) of the refined crop camera.
+        supervised: (N,) bool: who taught, by points or edits of their own.
     """
 
     seen: np.ndarray
@@ -42,6 +48,7 @@ class Evidence:
     weight: np.ndarray
     betas: np.ndarray
     scale: np.ndarray
+    supervised: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,7 @@ def judge(evidence: Evidence) -> Verdict:
         astray = (moved > _FAR_MM) & ~(after < before)
     reasons = np.full(len(before), "", dtype=object)
     for is_so, reason in (
+        (~evidence.supervised, UNSUPERVISED),
         (worse, "its withheld points lie farther off than before"),
         (strange, "no person is built so"),
         (astray, "it went far and its withheld points do not say that it is better"),
@@ -89,19 +97,24 @@ def distance_mm(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def suspicion_mm(evidence: Evidence, takes_refined: np.ndarray) -> np.ndarray:
-    """(N,) expected error of the bodies that are taken, mm; finite for everybody."""
-    seen, prior = distance_mm(evidence.seen, evidence.prior), distance_mm(evidence.prior, evidence.refined)
-    unsure = distance_mm(evidence.chooser, evidence.refined)
-    withheld = np.where(takes_refined, evidence.withheld_after, evidence.withheld_before)
-    few = 1 / (1 + evidence.weight / 6)
+    """(N,) expected error of the bodies that are taken, mm; finite for everybody.
+
+    The weights are a non-negative least squares fit to MPJPE of 400 rendered people (`RenderedBenchmark`, seed 77) with
+    a hand's points of 2 and 5 pixels of noise and with a detector's. Of eight signs tried these carry something:
+    how far refining moved a body, whether the withheld points mattered, the points' error, and how few there are.
+    """
     terms = (
-        0.25 * seen,
-        0.35 * prior,
-        0.5 * unsure,
-        300 * np.nan_to_num(withheld, nan=float(np.nanmedian(withheld)) if np.isfinite(withheld).any() else 0.1),
-        200 * np.nan_to_num(evidence.fitted, nan=0.1),
-        100 * few,
-        np.where(takes_refined, 0.0, 40.0),
+        0.52 * distance_mm(evidence.prior, evidence.refined),
+        0.14 * distance_mm(evidence.chooser, evidence.refined),
+        900 * np.clip(np.nan_to_num(evidence.fitted, nan=_UNSEEN_ERROR), 0.0, 0.6),
+        185 / (1 + np.clip(np.nan_to_num(evidence.weight), 0.0, None) / 6),
+        np.where(takes_refined, 0.0, 20.0),
     )
     total = np.sum([np.nan_to_num(term, nan=1e3, posinf=1e3) for term in terms], axis=0)
     return np.clip(total, 0.0, 1e4)
+
+
+def expected_error_mm(fitted: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """(N,) the same before any refinement, from the error of the points in crop units and the sum of their weights."""
+    error = np.clip(np.nan_to_num(fitted, nan=_UNSEEN_ERROR), 0.0, 0.6)
+    return 900 * error + 185 / (1 + np.clip(np.nan_to_num(weight), 0.0, None) / 6) + _UNREFINED_MM

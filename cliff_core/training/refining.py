@@ -64,6 +64,7 @@ def refine_crops(
     rounds: int,
     progress: Progress,
     watch: Watch,
+    trust: torch.Tensor,
 ) -> RefinedPeople:
     """Fine-tune on all that is known of people, predict everybody again, and judge each.
 
@@ -71,19 +72,21 @@ def refine_crops(
         model: from `load_cliff`; stays as it is.
         body: that it predicts.
         crops: everybody, also people of whom nothing is known.
-        points: (N, 47, 3) from `weighed_points`.
+        points: (N, 47, 3) from `weighed_points`; all of them are inputs of networks that take points.
         edits: what annotators set.
         settings: of each round.
         rounds: at most so many; a round that no longer brings withheld points nearer is not taken.
         progress: told (done, total, what).
         watch: hears the curves, may end it early.
+        trust: (N, 47) how far each point supervises, 0..1.
     """
     torch_body = TorchBody(body)
     marked = with_points(crops, points)
     done: list[Finetuned] = []
     for _ in range(rounds):
         try:
-            tuned = finetune(model, torch_body, marked, settings, progress, edits, watch, done[-1] if done else None)
+            last = done[-1] if done else None
+            tuned = finetune(model, torch_body, marked, settings, progress, edits, watch, last, trust)
         except TrainingError:
             if done:
                 raise
@@ -116,6 +119,7 @@ def refine_crops(
         weight=points[..., 2].sum(1).numpy().astype(np.float64),
         betas=np.stack([each.params.betas for each in refined]),
         scale=np.array([each.cam_crop[0] for each in refined]),
+        supervised=((points[..., 2] * trust > 0).any(1) | edits.of_anybody).numpy(),
         **joints,
     )
     return RefinedPeople(seen, prior, refined, tuple(done), evidence, judge(evidence))

@@ -16,6 +16,7 @@ from cliff_core.records import Keypoints, Provenance
 
 _RANK = {Provenance.MODEL: 1.0, Provenance.FIT: 1.0, Provenance.IMPORTED: 2.0, Provenance.HUMAN: 3.0}
 _LABELS = (Provenance.HUMAN, Provenance.IMPORTED)
+_NOWHERE_PX = 1e9  # so far out that it is not used
 _FARTHEST = 4.0  # crop units; a point farther out belongs to somebody else, or the box does
 
 
@@ -102,7 +103,9 @@ def body_edits(people: Sequence[PersonEdits], placed: Placed) -> BodyEdits:
     return edits
 
 
-def weighed_points(people: Sequence[Sequence[Keypoints]], centre_px, box_height_px) -> torch.Tensor:
+def weighed_points(
+    people: Sequence[Sequence[Keypoints]], centre_px, box_height_px
+) -> tuple[torch.Tensor, torch.Tensor]:
     """All that is known of people's 2D points, in the order of `PosedBatch.points`.
 
     A point that a person or a file placed counts fully, a detected one by its confidence. Where several joint sets have
@@ -113,8 +116,8 @@ def weighed_points(people: Sequence[Sequence[Keypoints]], centre_px, box_height_
         centre_px: (N, 2) and box_height_px: (N,) crop frames.
 
     Returns:
-        (N, 47, 3) float32 x, y in crop units and weight; 0 where nothing is known, or where it lies so far out that it
-        cannot be this person's.
+        (N, 47, 3) float32 x, y in crop units and weight, 0 where nothing is known, or where it lies so far out that it
+        cannot be this person's; and (N, 47) bool: which of them a person or a file placed.
     """
     best = torch.zeros(len(people), 47, 3)
     best_rank = torch.zeros(len(people), 47)
@@ -127,27 +130,15 @@ def weighed_points(people: Sequence[Sequence[Keypoints]], centre_px, box_height_
         better = rank > best_rank
         best = torch.where(better[..., None], points, best)
         best_rank = torch.maximum(rank, best_rank)
-    return best
-
-
-def labelled(people: Sequence[Sequence[Keypoints]]) -> np.ndarray:
-    """(N,) how many points of each person a person or a file placed."""
-    return np.array(
-        [
-            sum(
-                int(seen > 0 and source in _LABELS)
-                for points in sets
-                for seen, source in zip(points.visibility, points.source, strict=True)
-            )
-            for sets in people
-        ]
-    )
+    return best, best_rank >= _RANK[Provenance.IMPORTED]
 
 
 def _weighed(points: Keypoints) -> Keypoints:
     sure = [source in _LABELS for source in points.source]
     confidence = np.where(sure, 1.0, np.clip(np.nan_to_num(points.confidence), 0.0, 1.0))
-    return replace(points, confidence=confidence, points_px=np.nan_to_num(points.points_px, posinf=1e9, neginf=-1e9))
+    return replace(
+        points, confidence=confidence, points_px=np.nan_to_num(points.points_px, nan=_NOWHERE_PX, posinf=_NOWHERE_PX)
+    )
 
 
 def _ranked(points: Keypoints) -> Keypoints:

@@ -8,21 +8,38 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QGuiApplication, QShowEvent
-from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtGui import QCloseEvent, QGuiApplication, QKeyEvent, QShowEvent
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QInputDialog,
+    QLineEdit,
+    QListWidget,
+    QMainWindow,
+    QMessageBox,
+    QPlainTextEdit,
+    QStackedWidget,
+    QTextEdit,
+    QVBoxLayout,
+    QWidget,
+)
 
 from annotator.project import DamagedProjectError, NotAProjectError, Project, open_project
 from annotator.qt import theme
 from annotator.qt.actions import Actions, KeyMap
 from annotator.qt.background import Background, Stopped
 from annotator.qt.bars import StatusBar
+from annotator.qt.keymap_dialog import KeymapDialog
 from annotator.qt.menus import fill_menu_bar
 from annotator.qt.notices import NoticeBar
+from annotator.qt.palette import Palette
 from annotator.qt.project_area import ProjectArea
 from annotator.qt.session import Session
 from annotator.qt.settings import Settings
 from annotator.qt.start_page import StartPage
-from annotator.qt.strings import tr
+from annotator.qt.strings import LANGUAGES, tr
 from annotator.qt.waiting_page import WaitingPage
 
 _MINIMUM = (900, 560)
@@ -62,6 +79,7 @@ class MainWindow(QMainWindow):
         self.setStatusBar(self.status)
         self._join()
         fill_menu_bar(self.menuBar(), self.actions_)
+        self.palette_ = Palette(self, self.actions_)
         self._restore_place()
         self._show_title()
         if settings.notice:
@@ -76,6 +94,11 @@ class MainWindow(QMainWindow):
             "file.quit": self.close,
             "view.full_screen": self._full_screen,
             "view.light": self._light,
+            "edit.palette": lambda: self.palette_.open(),
+            "edit.keys": self._show_keys,
+            "help.keys": self._show_keys,
+            "help.about": self._about,
+            "help.language": self._choose_language,
         }
         for name, do in jobs.items():
             self.actions_.on(name, do)
@@ -139,7 +162,7 @@ class MainWindow(QMainWindow):
         self.waiting.end()
         session = Session(project, self.settings, self)
         session.desk.problem.connect(self.notices.show_error)
-        self.area = ProjectArea(self, session, self.actions_, self.settings, self.status)
+        self.area = ProjectArea(self, session, self.actions_, self.settings, self.status, self.notices)
         self.pages.addWidget(self.area.page)
         self.pages.setCurrentWidget(self.area.page)
         self._show_title()
@@ -190,6 +213,14 @@ class MainWindow(QMainWindow):
         if not screen.contains(self.geometry().center()):
             self.move(screen.topLeft())
 
+    def event(self, event: QEvent) -> bool:
+        """Keys that a field or a button in focus needs itself are theirs, and no shortcut's."""
+        is_asked = event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent)
+        if is_asked and is_needed_by(self.focusWidget(), event):  # type: ignore[arg-type]
+            event.accept()
+            return True
+        return super().event(event)
+
     def changeEvent(self, event: QEvent) -> None:
         """The window system may leave the full screen too."""
         super().changeEvent(event)
@@ -216,6 +247,32 @@ class MainWindow(QMainWindow):
         assert isinstance(app, QApplication)
         theme.apply_theme(app, name)
 
+    def _show_keys(self) -> None:
+        dialog = KeymapDialog(self, self.actions_)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def _about(self) -> None:
+        box = QMessageBox(self)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setWindowTitle(tr("About"))
+        box.setText("CLIFF Annotator")
+        box.setInformativeText(
+            tr("The annotator of CLIFF (ECCV 2022) as a desktop program. Apache-2.0; the icons are Phosphor's (MIT).")
+        )
+        box.open()
+
+    def _choose_language(self) -> None:
+        dialog = QInputDialog(self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setWindowTitle(tr("Language"))
+        dialog.setLabelText(tr("Takes effect when the program starts again."))
+        dialog.setComboBoxItems(list(LANGUAGES.values()))
+        dialog.setTextValue(LANGUAGES.get(self.settings.get("language", ""), ""))
+        codes = {words: code for code, words in LANGUAGES.items()}
+        dialog.textValueSelected.connect(lambda words: self.settings.set("language", codes[words]))
+        dialog.open()
+
     def _restore_place(self) -> None:
         screen = QGuiApplication.primaryScreen().availableGeometry()
         self.resize(min(1440, screen.width()), min(900, screen.height()))
@@ -226,6 +283,17 @@ class MainWindow(QMainWindow):
     def _show_title(self) -> None:
         name = "" if self.area is None else f"{self.area.session.name} – "
         self.setWindowTitle(f"{name}CLIFF Annotator")
+
+
+def is_needed_by(widget: QWidget | None, event: QKeyEvent) -> bool:
+    """Whether a widget in focus has a use of its own for a key that may be a shortcut."""
+    key, plain = event.key(), event.modifiers() in (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier)
+    enter = key in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+    if isinstance(widget, QLineEdit | QTextEdit | QPlainTextEdit | QAbstractSpinBox | QComboBox):
+        return plain and (enter or key < Qt.Key.Key_Escape or key in (Qt.Key.Key_Backspace, Qt.Key.Key_Delete))
+    if isinstance(widget, QAbstractButton):
+        return plain and key == Qt.Key.Key_Space
+    return isinstance(widget, QListWidget) and plain and enter
 
 
 def catch_everything(window: MainWindow) -> Callable[..., Any]:

@@ -55,7 +55,7 @@ class NewDialog(QDialog):
         self.rate.setValue(2)
         self.rate.setSuffix(tr(" frames a second"))
         self.labels = QLineEdit()
-        self.labels.setPlaceholderText(tr("None; a file of COCO, OpenPose, SMPL, … if you have one"))
+        self.labels.setPlaceholderText(tr("None; or a COCO, OpenPose or SMPL file"))
         self.place = QLineEdit(str(folder) if folder is not None else "")
         self.place.textEdited.connect(self._place_edited)
         self.propose = QCheckBox(tr("Find people and predict their bodies right away"))

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject, Qt
-from PySide6.QtWidgets import QHBoxLayout, QMainWindow, QWidget
+from pathlib import Path
 
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QMainWindow, QWidget
+
+from annotator.apply import Applied
 from annotator.document import Change
+from annotator.jobs import DONE, FAILED
 from annotator.qt.actions import Actions
 from annotator.qt.bars import MainBar, StatusBar, ToolStrip
 from annotator.qt.docks import Docks
+from annotator.qt.files_dialogs import ExportDialog, ImportDialog
+from annotator.qt.jobs_watch import JobsWatch, JobView, kind_name, time_left
+from annotator.qt.notices import NoticeBar
+from annotator.qt.panels.history import HistoryPanel
+from annotator.qt.panels.jobs import JobsPanel
+from annotator.qt.panels.people import PeoplePanel
 from annotator.qt.panels.photo_list import PhotoList
+from annotator.qt.panels.review import ReviewPanel
+from annotator.qt.refine_dialog import RefineDialog
+from annotator.qt.refine_monitor import RefineMonitor
 from annotator.qt.session import Session
 from annotator.qt.settings import Settings
 from annotator.qt.strings import tr
@@ -27,18 +40,27 @@ class ProjectArea(QObject):
         actions: of the window.
         settings: for the layout.
         status: where hints go.
+        notices: where news of jobs go.
     """
 
-    def __init__(self, window: QMainWindow, session: Session, actions: Actions, settings: Settings, status: StatusBar):
+    def __init__(
+        self,
+        window: QMainWindow,
+        session: Session,
+        actions: Actions,
+        settings: Settings,
+        status: StatusBar,
+        notices: NoticeBar,
+    ):
         super().__init__(window)
         self.session = session
-        self._window = window
-        self._actions = actions
-        self._status = status
+        self._window, self._actions = window, actions
+        self._status, self._notices = status, notices
         actions.begin_project()
         self.thumbnails = Thumbnails(session.desk, session.folder, session)
+        self.jobs = JobsWatch(session)
         bench = make_workbench(session, actions, status.show_hint)
-        self.canvas = bench.photo
+        self.canvas, self.side = bench.photo, bench.side
         self.bar = MainBar(session, actions)
         window.addToolBar(Qt.ToolBarArea.TopToolBarArea, self.bar)
         self.page = QWidget()
@@ -49,11 +71,20 @@ class ProjectArea(QObject):
         layout.addWidget(self.tools)
         layout.addWidget(bench.photo, 1)
         self.photos = PhotoList(session, self.thumbnails)
-        self.work = Work(session, actions, lambda: None)
+        self.people = PeoplePanel(session.document, actions)
+        self.history = HistoryPanel(session)
+        self.review = ReviewPanel(session, actions)
+        self.review.raised = lambda: self.docks.raise_("review")  # type: ignore[method-assign]
+        self.jobs_panel = JobsPanel(self.jobs, self.show_refinement)
+        self.work = Work(session, actions, self._ask_reason)
         self.docks = Docks(window, settings)
         self.docks.add("photos", tr("Photos"), self.photos)
         self.docks.add("side", tr("Side view"), bench.side)
         self.docks.add("body", tr("Body"), bench.body, tabbed=True)
+        self.docks.add("people", tr("People"), self.people, tabbed=True)
+        self.docks.add("review", tr("Review"), self.review, tabbed=True)
+        self.docks.add("history", tr("History"), self.history, tabbed=True)
+        self.docks.add("jobs", tr("Jobs"), self.jobs_panel, tabbed=True)
         self._join()
 
     def _join(self) -> None:
@@ -62,24 +93,52 @@ class ProjectArea(QObject):
             toggle = docks[name].toggleViewAction()
             actions.on(f"view.{name}", lambda is_on, dock=docks[name]: dock.setVisible(is_on))
             toggle.toggled.connect(actions[f"view.{name}"].setChecked)
-        actions.on("view.inspector", lambda: docks.raise_("body"))
+        for name, dock in {"inspector": "body"}.items() | {
+            (each, each) for each in ("people", "review", "history", "jobs")
+        }:
+            actions.on(f"view.{name}", lambda dock=dock: docks.raise_(dock))
         actions.on("view.next_panel", docks.go_to_next)
         actions.on("view.reset", docks.reset)
         actions.on("photo.find", self._find)
+        actions.on("dataset.propose", self.propose)
+        actions.on("dataset.refine", self._refine)
+        actions.on("file.export", lambda: self._ask(ExportDialog(self._window, session, self.jobs)))
+        actions.on("file.import", lambda: self._ask(ImportDialog(self._window, self.jobs)))
+        actions.on("file.add_photos", self._ask_photos)
+        actions["review.mode"].toggled.connect(lambda is_on: docks.raise_("review") if is_on else None)
         session.said.connect(self._status.show_last)
         session.document.observe(self._changed)
+        self.jobs.changed.connect(self._show_job)
+        self.jobs.ended.connect(self._job_ended)
+        self.jobs.taken.connect(self._job_taken)
+        self._status.jobs_clicked.connect(self._show_jobs)
 
     def show(self) -> None:
         """Put everything in its place, and the cursor on the canvas."""
         self.docks.arrange()
         self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
         self.session.begin()
+        self.jobs.begin()
 
     def propose(self) -> None:
         """Look for people and predict their bodies, beside the window."""
+        self.jobs.start("propose")
+
+    def show_refinement(self, name: str) -> None:
+        """Open the monitor of a refinement."""
+        self._ask(RefineMonitor(self._window, self.jobs, name), modal=False)
 
     def show_around(self) -> None:
         """Begin the tour."""
+
+    def add_photos(self, folder: Path) -> None:
+        """Reference the pictures of a folder, and show them."""
+
+        def added(report) -> None:
+            self.session.look_again()
+            self._notices.show_notice(" ".join(str(report).split("\n")))
+
+        self.session.desk.project(lambda project: project.add_photos(folder), added)
 
     def full_screen(self, is_on: bool) -> None:
         """Only canvas and side view."""
@@ -88,17 +147,40 @@ class ProjectArea(QObject):
         self.tools.setVisible(not is_on)
 
     def close(self) -> None:
-        """Take everything away and close the project; waits for the disk."""
+        """Take everything away and close the project; waits for the disk. Jobs go on by themselves."""
         self.docks.remember()
+        self.jobs.close()
         self.thumbnails.forget()
+        self._actions.check("review.mode", False)
         self._actions.end_project()
         self._actions.set_facts(())
+        self._status.jobs_clicked.disconnect(self._show_jobs)
         self.docks.close()
         self._window.removeToolBar(self.bar)
         self.bar.deleteLater()
         self.session.close()
         self._status.show_hint("")
         self._status.show_last("")
+        self._status.job.hide()
+
+    def _ask(self, dialog: QDialog, *, modal: bool = True) -> None:
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        if modal:
+            dialog.open()
+        else:
+            dialog.show()
+
+    def _refine(self) -> None:
+        self._ask(RefineDialog(self._window, self.session, self.jobs, self.show_refinement))
+
+    def _ask_photos(self) -> None:
+        chosen = QFileDialog.getExistingDirectory(self._window, tr("Folder with photos"))
+        if chosen:
+            self.add_photos(Path(chosen))
+
+    def _ask_reason(self) -> None:
+        self.docks.raise_("review")
+        self.review.ask_reason()
 
     def _find(self) -> None:
         self.docks["photos"].show()
@@ -108,3 +190,38 @@ class ProjectArea(QObject):
         document = self.session.document
         if Change.HISTORY in change and not document.pending and Change.PHOTO not in change:
             self._status.show_last(tr("Redo: {what}", what=tr(document.redo_label)) if document.redo_label else "")
+
+    # --- jobs
+
+    def _show_jobs(self) -> None:
+        self.docks.raise_("jobs")
+
+    def _show_job(self) -> None:
+        active = [job for job in self.jobs.jobs if job.is_active]
+        if not active:
+            self._status.job.hide()
+            return
+        job = active[0]
+        parts = [f"{kind_name(job.kind)}: {tr(job.text)}", time_left(job.seconds_left)]
+        if len(active) > 1:
+            parts.append(tr("{count} more waiting", count=len(active) - 1))
+        self._status.job.show_job(" · ".join(part for part in parts if part), job.done, job.total)
+
+    def _job_ended(self, job: JobView) -> None:
+        if job.state == FAILED:
+            self._notices.show_notice(f"{kind_name(job.kind)}: {job.text}")
+        elif job.state == DONE and job.kind in ("export", "import"):
+            self._notices.show_notice(" ".join(str(job.result.get("report", "")).split("\n")[:2]))
+        elif job.state == DONE and job.kind == "refine":
+            self.show_refinement(job.id) if not self._is_monitored() else None
+
+    def _is_monitored(self) -> bool:
+        return any(dialog.isVisible() for dialog in self._window.findChildren(RefineMonitor))
+
+    def _job_taken(self, applied: Applied) -> None:
+        if applied.added or applied.changed:
+            parts = [tr("{count} people found", count=applied.added)] if applied.added else []
+            parts += [tr("{count} new bodies", count=applied.changed)] if applied.changed else []
+            self._status.show_last(", ".join(parts))
+        for line in applied.refused[:1]:
+            self._notices.show_notice(line)

@@ -194,6 +194,34 @@ class Session(QObject):
         self.touched.emit(None)
         self.document.reload()
 
+    def changed_by_others(self, photos: frozenset[int]) -> None:
+        """A job's results came in for some photos; the person is not moved."""
+        self.count()
+        self.touched.emit(set(photos))
+        if self.document.photo is not None and self.document.photo.id in photos:
+            self.document.reload()
+        if self.browsing != Browsing():
+            self.browse(self.browsing)
+
+    def jump(self, step_id: int) -> None:
+        """To the state right after a step: later ones are undone, or undone ones up to it done again."""
+
+        def flip(project: Project) -> int:
+            flipped = 0
+            while (step := project.journal.to_undo()) is not None and step.id > step_id:
+                project.undo()
+                flipped += 1
+            while (step := project.journal.to_redo()) is not None and step.id <= step_id:
+                project.redo()
+                flipped += 1
+            return flipped
+
+        def done(flipped: int) -> None:
+            self.said.emit(tr("{count} steps", count=flipped))
+            self.look_again()
+
+        self.desk.project(flip, done)
+
     # --- where to go
 
     @property

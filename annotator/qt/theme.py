@@ -12,6 +12,7 @@ from PySide6.QtGui import QColor, QFont, QPalette
 from PySide6.QtWidgets import QApplication
 
 from cliff_core.rendering import theme as pictures
+from cliff_core.resources import resource_path
 
 GRID = 8
 TEXT_SIZE = 13
@@ -150,8 +151,12 @@ def _palette(theme: Theme) -> QPalette:
 def style_sheet(theme: Theme) -> str:
     """The style sheet of everything; widgets ask for a look by their property `role`."""
     values = {field: getattr(theme, field) for field in Theme.__slots__}
+    for name in ("caret-down", "caret-up", "check"):
+        file = f"{name}-{theme.name}.svg" if name == "check" else f"{name}.svg"
+        values[name.replace("-", "_")] = f'"{resource_path("icons", file).as_posix()}"'
     text = _SHEET
     for name, value in values.items():
+        text = text.replace(f"url(@{name};)", f"url({value})")
         text = text.replace(f"@{name};", f"{value};").replace(f"@{name} ", f"{value} ")
     return text
 
@@ -212,11 +217,24 @@ QLineEdit, QPlainTextEdit, QTextEdit, QSpinBox, QDoubleSpinBox, QComboBox, QKeyS
     selection-background-color: @selection; selection-color: @text; }
 QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QComboBox:focus
     { border: 1px solid @accent; }
-QComboBox::drop-down { border: none; width: 20px; }
+QComboBox::drop-down { border: none; width: 22px; }
+QComboBox::down-arrow { image: url(@caret_down;); width: 12px; height: 12px; }
+QComboBox QLineEdit { background: transparent; border: none; padding: 0; min-height: 0; }
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { background: transparent; border: none; width: 18px; }
+QAbstractSpinBox::up-button:hover, QAbstractSpinBox::down-button:hover { background: @hover; border-radius: 3px; }
+QAbstractSpinBox::up-arrow { image: url(@caret_up;); width: 10px; height: 10px; }
+QAbstractSpinBox::down-arrow { image: url(@caret_down;); width: 10px; height: 10px; }
 QComboBox QAbstractItemView { background: @raised; border: 1px solid @hairline; outline: none; padding: 4px;
     selection-background-color: @selection; }
 QCheckBox, QRadioButton { spacing: 8px; padding: 2px; border: 1px solid transparent; border-radius: 4px; }
 QCheckBox:focus, QRadioButton:focus { border: 1px solid @accent; }
+QCheckBox::indicator, QRadioButton::indicator { width: 14px; height: 14px; background: @raised;
+    border: 1px solid @quiet_text; border-radius: 4px; }
+QRadioButton::indicator { border-radius: 8px; }
+QCheckBox::indicator:hover, QRadioButton::indicator:hover { border: 1px solid @accent; }
+QCheckBox::indicator:checked { background: @accent; border: 1px solid @accent; image: url(@check;); }
+QRadioButton::indicator:checked { background: @on_accent; border: 4px solid @accent; width: 8px; height: 8px; }
+QCheckBox::indicator:disabled, QRadioButton::indicator:disabled { border: 1px solid @hairline; }
 
 QListView, QTreeView, QTableView, QListWidget, QTreeWidget, QTableWidget {
     background: @panel; border: none; outline: none; selection-background-color: @selection; selection-color: @text; }
@@ -241,7 +259,7 @@ QDockWidget { background: @panel; titlebar-close-icon: none; }
 QDockWidget > QWidget { background: @panel; }
 QMainWindow::separator { background: @hairline; width: 1px; height: 1px; }
 QMainWindow::separator:hover { background: @accent; }
-QTabBar { background: @panel; }
+QTabBar { background: @panel; qproperty-drawBase: 0; }
 QTabBar::tab { background: transparent; color: @quiet_text; padding: 7px 11px; border: none;
     border-bottom: 2px solid transparent; }
 QTabBar::tab:hover { color: @text; }
@@ -251,7 +269,8 @@ QTabWidget::pane { border: none; border-top: 1px solid @hairline; }
 
 QStatusBar { background: @panel; border-top: 1px solid @hairline; }
 QStatusBar::item { border: none; }
-QProgressBar { background: @raised; border: none; border-radius: 3px; max-height: 6px; min-height: 6px;
+QStatusBar QLabel#last_done { padding-right: 10px; }
+QProgressBar { background: @hairline; border: none; border-radius: 3px; max-height: 6px; min-height: 6px;
     text-align: center; }
 QProgressBar::chunk { background: @accent; border-radius: 3px; }
 

@@ -51,6 +51,7 @@ def button(
     if tip:
         made.setToolTip(tip)
     made.setAccessibleName(text or tip)
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the keys to the canvas
     if do is not None:
         made.clicked.connect(lambda: do())
     return made

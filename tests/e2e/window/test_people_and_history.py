@@ -1,0 +1,94 @@
+"""The tree selects what the canvas selects, and the history goes to any step."""
+
+from PySide6.QtCore import Qt
+
+from annotator.commands import MovePoint, SetState
+from annotator.document import Part, PartKind
+from annotator.qt.panels.people import _find
+
+
+def show(window, name: str) -> None:
+    window.area.docks.raise_(name)
+
+
+def test_the_tree_and_the_canvas_select_the_same(window, qtbot):
+    show(window, "people")
+    tree, document = window.area.people.tree, window.area.session.document
+    person = document.people[1]
+    document.select(person.id, Part(PartKind.POINT, "right_knee"))
+    assert tree.currentItem().text(0) == "right knee"
+
+    item = _find(tree.topLevelItem(0), (document.people[0].id, Part(PartKind.JOINT, "left_elbow")))
+    tree.setCurrentItem(item)
+    assert (document.selected, document.part) == (document.people[0].id, Part(PartKind.JOINT, "left_elbow"))
+
+
+def test_the_tree_shows_who_set_a_point_and_how_far_a_person_is(window, qtbot, saved):
+    show(window, "people")
+    document = window.area.session.document
+    person = document.people[0].id
+    document.edit(MovePoint(person, "coco17", "left_wrist", (50.0, 60.0), 1))
+    document.edit(SetState(person, "done"))
+    saved(window)
+    item = window.area.people.tree.topLevelItem(0)
+    wrist = _find(item, (person, Part(PartKind.POINT, "left_wrist")))
+    assert wrist.font(0).bold()
+    assert wrist.text(1) == "hidden"
+    assert item.text(1) == "done"
+
+
+def test_people_move_up_and_down_in_one_step_each(window, qtbot, saved):
+    document = window.area.session.document
+    first, second = (person.id for person in document.people)
+    document.select(second)
+    window.actions_["person.earlier"].trigger()
+    saved(window)
+    assert [person.id for person in document.people] == [second, first]
+    window.actions_["edit.undo"].trigger()
+    saved(window)
+    assert [person.id for person in document.people] == [first, second]
+
+
+def test_backspace_takes_a_proposal_away_and_undo_brings_it_back(window, qtbot, saved):
+    document = window.area.session.document
+    first, second = (person.id for person in document.people)
+    qtbot.keyClick(window.area.canvas, Qt.Key.Key_Backspace)
+    qtbot.waitUntil(lambda: [person.id for person in document.people] == [second] and document.selected == second)
+    window.actions_["edit.undo"].trigger()
+    saved(window)
+    assert [person.id for person in document.people] == [first, second]
+
+
+def test_the_history_goes_back_and_forth(window, qtbot, saved):
+    show(window, "history")
+    document, history = window.area.session.document, window.area.history
+    person = document.people[0].id
+    for state in ("in progress", "done"):
+        document.edit(SetState(person, state))
+    saved(window)
+    qtbot.waitUntil(lambda: history.list.count() == 3)
+    assert "Mark as done" in history.list.item(0).text()
+
+    history.list.setCurrentRow(2)
+    qtbot.mouseClick(history.jump, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: document.people[0].state == "proposed")
+    qtbot.waitUntil(lambda: "undone" in history.list.item(0).text())
+
+    history.list.setCurrentRow(0)
+    qtbot.mouseClick(history.jump, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: document.people[0].state == "done")
+
+
+def test_a_single_old_step_can_be_taken_back(window, qtbot, saved):
+    show(window, "history")
+    document, history = window.area.session.document, window.area.history
+    first, second = (person.id for person in document.people)
+    document.edit(SetState(first, "done"))
+    document.edit(SetState(second, "done"))
+    saved(window)
+    qtbot.waitUntil(lambda: history.list.count() == 3)
+
+    history.list.setCurrentRow(1)
+    qtbot.mouseClick(history.only, Qt.MouseButton.LeftButton)
+
+    qtbot.waitUntil(lambda: [person.state for person in document.people] == ["proposed", "done"])

@@ -1,0 +1,141 @@
+"""The list of photos: filter, search, worst first, keys; it follows what is done."""
+
+from PySide6.QtCore import QPoint, Qt
+
+from annotator.commands import SetState
+from annotator.project.queries import Show
+
+
+def names(window) -> list[str]:
+    model = window.area.photos.model
+    return [model.data(model.index(row)) for row in range(model.rowCount())]
+
+
+def photo(window) -> str:
+    return window.area.session.document.photo.name
+
+
+def choose_filter(window, qtbot, show: Show) -> None:
+    box = window.area.photos.filter
+    box.setCurrentIndex(box.findData(show))
+    box.activated.emit(box.currentIndex())
+
+
+def wait_for_names(window, qtbot, expected: list[str]) -> None:
+    qtbot.waitUntil(lambda: names(window) == expected)
+
+
+def test_all_photos_are_listed_with_their_pictures(window, qtbot):
+    wait_for_names(window, qtbot, [f"photo{n}.png" for n in range(6)])
+    made = window.area.session.folder / "runs" / "thumbnails"
+    qtbot.waitUntil(lambda: len(list(made.glob("*/*.jpg"))) == 6)
+
+
+def test_two_quick_presses_are_two_photos_further(window, qtbot):
+    qtbot.keyClick(window.area.canvas, Qt.Key.Key_D)
+    qtbot.keyClick(window.area.canvas, Qt.Key.Key_D)
+    qtbot.waitUntil(lambda: photo(window) == "photo2.png")
+    qtbot.keyClick(window.area.canvas, Qt.Key.Key_A)
+    qtbot.waitUntil(lambda: photo(window) == "photo1.png")
+    assert window.area.photos.list.currentIndex().row() == 1
+    assert "2 / 6" in window.area.bar.place.text()
+
+
+def test_a_click_opens_a_photo(window, qtbot):
+    view = window.area.photos.list
+    wait_for_names(window, qtbot, [f"photo{n}.png" for n in range(6)])
+    place = view.visualRect(window.area.photos.model.index(3)).center()
+    qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(place))
+    qtbot.waitUntil(lambda: photo(window) == "photo3.png")
+
+
+def test_a_filter_without_photos_says_so_and_offers_the_way_back(window, qtbot):
+    choose_filter(window, qtbot, Show.REJECTED)
+    empty = window.area.photos.empty
+    qtbot.waitUntil(empty.isVisible)
+    assert "Rejected" in empty.text.text()
+
+    qtbot.mouseClick(empty.button, Qt.MouseButton.LeftButton)
+
+    wait_for_names(window, qtbot, [f"photo{n}.png" for n in range(6)])
+
+
+def test_typing_searches_and_return_goes_to_the_list(window, qtbot):
+    qtbot.keyClick(window.area.canvas, Qt.Key.Key_F, Qt.KeyboardModifier.ControlModifier)
+    field = window.area.photos.search
+    assert field.hasFocus()
+    qtbot.keyClicks(field, "oto4")
+    qtbot.keyClick(field, Qt.Key.Key_Return)
+    wait_for_names(window, qtbot, ["photo4.png"])
+    assert window.area.photos.list.hasFocus()
+
+
+def test_letters_in_the_search_field_are_no_keys(window, qtbot):
+    window.actions_["photo.find"].trigger()
+    qtbot.keyClicks(window.area.photos.search, "ad 1")
+    assert window.area.photos.search.text() == "ad 1"
+    assert photo(window) == "photo0.png"
+
+
+def test_worst_first_sorts_by_suspicion(window, qtbot, on_disk):
+    from annotator.project.queries import worst_first
+
+    button = window.area.photos.order
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    rows = on_disk(lambda project: worst_first(project.database, "suspicion"))
+    expected = list(dict.fromkeys(photo_id for _, _, photo_id in rows))
+    qtbot.waitUntil(lambda: window.area.session.ids == expected)
+    assert expected != sorted(expected)
+
+
+def test_space_goes_to_the_most_suspicious_person(window, qtbot, on_disk):
+    from annotator.project.queries import worst_first
+
+    worst = on_disk(lambda project: worst_first(project.database, "suspicion", limit=2))
+    session = window.area.session
+    session.document.select(None)
+
+    qtbot.keyClick(window.area.canvas, Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: session.document.selected == worst[0][1])
+    qtbot.keyClick(window.area.canvas, Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: session.document.selected == worst[1][1])
+
+
+def test_return_marks_done_and_goes_on(window, qtbot, saved, on_disk):
+    session = window.area.session
+    first, second = (person.id for person in session.document.people)
+
+    qtbot.keyClick(window.area.canvas, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: session.document.selected == second)
+    qtbot.keyClick(window.area.canvas, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: photo(window) == "photo1.png")
+
+    saved(window)
+    assert on_disk(lambda project: [project.person(number).state for number in (first, second)]) == ["done", "done"]
+    qtbot.waitUntil(lambda: "2 of 8" in window.area.photos.progress.text())
+    assert window.area.photos.model.data(window.area.photos.model.index(0), Qt.ItemDataRole.UserRole).done == 2
+
+
+def test_undo_comes_back_to_the_photo_that_it_changes(window, qtbot, saved):
+    session = window.area.session
+    session.document.edit(SetState(session.document.people[0].id, "done"))
+    saved(window)
+    session.step(1)
+    qtbot.waitUntil(lambda: photo(window) == "photo1.png")
+
+    qtbot.keyClick(window.area.canvas, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+
+    qtbot.waitUntil(lambda: photo(window) == "photo0.png")
+    assert session.document.people[0].state == "proposed"
+
+
+def test_nobody_here_is_noted_and_taken_back(window, qtbot, saved):
+    session = window.area.session
+    session.go(session.ids[4])
+    qtbot.waitUntil(lambda: photo(window) == "photo4.png")
+    qtbot.keyClick(window.area.canvas, Qt.Key.Key_N)
+    qtbot.waitUntil(lambda: photo(window) == "photo5.png")
+    session.step(-1)
+    qtbot.waitUntil(lambda: photo(window) == "photo4.png" and session.document.photo.is_empty)
+    assert window.actions_["photo.empty"].text() == "Somebody may be here"

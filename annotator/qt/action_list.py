@@ -124,6 +124,8 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec(
         "view.style", "Next body style", ("T",), "View", "swap", "Shaded, wireframe, outline", needs=_PHOTO, group=1
     ),
+    ActionSpec("view.less_opaque", "Fainter body", ("[",), "View", "minus-circle", needs=_PHOTO, group=1),
+    ActionSpec("view.more_opaque", "Stronger body", ("]",), "View", "plus-circle", needs=_PHOTO, group=1),
     ActionSpec(
         "view.quality", "Colour limbs by error", ("Shift+E",), "View", "gauge", needs=_PHOTO, checkable=True, group=1
     ),

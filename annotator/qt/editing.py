@@ -29,6 +29,7 @@ from cliff_core.skeletons import JOINT_SETS, SMPL24
 
 _SHOWN = {"view.body": "body", "view.points": "points", "view.joints": "joints", "view.boxes": "boxes"}
 _ZOOM = 1.25
+_OPACITY_STEP = 0.1
 _HELD_S = 0.25
 
 
@@ -67,8 +68,11 @@ class Editing(QObject):
             "view.prior": lambda is_on: show(prior=is_on),
             "view.quality": lambda is_on: show(errors=is_on),
             "view.style": self._next_style,
+            "view.more_opaque": lambda: self._fade(_OPACITY_STEP),
+            "view.less_opaque": lambda: self._fade(-_OPACITY_STEP),
             "person.add": lambda: self.workspace.take(Tool.BOX),
             "person.duplicate": lambda: self._edit(lambda figure: DuplicatePerson(figure.person.id)),
+            "person.propose": self._propose,
             "point.next": lambda: self._select_by(1),
             "point.previous": lambda: self._select_by(-1),
             "point.visible": lambda: self._mark(2),
@@ -156,6 +160,11 @@ class Editing(QObject):
     def _reset_joint(self, joint: str) -> None:
         self._edit(lambda figure: ResetBody(figure.person.id, [joint]))
 
+    def _propose(self) -> None:
+        person = self.document.selected_person
+        if person is not None and person.box is not None:
+            self.workspace.proposal_wanted.emit(person.id)
+
     # --- selection
 
     def _select_by(self, by: int) -> None:
@@ -179,6 +188,11 @@ class Editing(QObject):
         following = styles[(styles.index(self.workspace.options.style) + 1) % len(styles)]
         self.workspace.show(style=following)
         self.workspace.hint.emit(tr("Body: {style}", style=tr(following.value)))
+
+    def _fade(self, by: float) -> None:
+        opacity = min(max(self.workspace.options.opacity + by, 0.1), 1.0)
+        self.workspace.show(opacity=opacity)
+        self.workspace.hint.emit(tr("Body {percent} % opaque", percent=round(100 * opacity)))
 
     def _show_overlay(self, is_on: bool) -> None:
         self._hidden_at = time.monotonic()

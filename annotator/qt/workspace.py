@@ -44,6 +44,7 @@ class Workspace(QObject):
         tool_changed: a press does something else.
         hint: a sentence for the status bar.
         reset: the hand's gesture is to be given up.
+        proposal_wanted: number of a person whose box shall be looked into.
 
     Args:
         document: the open photo.
@@ -54,6 +55,7 @@ class Workspace(QObject):
     tool_changed = Signal()
     hint = Signal(str)
     reset = Signal()
+    proposal_wanted = Signal(int)
 
     def __init__(self, document: Document, parent: QObject | None = None):
         super().__init__(parent)

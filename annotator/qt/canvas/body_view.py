@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 
 import numpy as np
 from PySide6.QtCore import QPointF, QSize, Qt, QTimer, Signal
@@ -21,6 +22,28 @@ from cliff_core.rendering.theme import ACCENT, BACKGROUND
 from cliff_core.skeletons import SMPL24
 
 _REST_MS = 140
+_ROOM_PX = 12.0
+_BOUNDS_STEP = 8  # every so many vertices tell how far a body reaches, with room to spare
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Still:
+    """Those whom no hand moves, painted."""
+
+    wanted: tuple
+    figures: list[Figure]  # kept, so that their ids stay theirs
+    bounds: list[np.ndarray]
+    picture: np.ndarray
+
+
+def _place(eye: Eye) -> tuple:
+    """What tells one eye from another."""
+    return (eye.focal_length_px, *eye.centre_px, eye.distance_m, *eye.pivot_m, *eye.rotmat.ravel())
+
+
+def _meet(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two rectangles overlap; nothing overlaps with nowhere."""
+    return bool(a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3])
 
 
 class BodyView(QWidget):
@@ -44,6 +67,7 @@ class BodyView(QWidget):
         self.cursor_px = (0.0, 0.0)
         self._picture: np.ndarray | None = None
         self._stale = True
+        self._still: _Still | None = None
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.setInterval(_REST_MS)
@@ -67,8 +91,12 @@ class BodyView(QWidget):
         """(H, W, 4) uint8 of what is behind the bodies, blue first."""
 
     @abstractmethod
-    def paint_limbs(self, picture: np.ndarray, ratio: float) -> None:
-        """Lines above the bodies, in place."""
+    def paint_limbs(self, picture: np.ndarray, figures: list[Figure], ratio: float) -> None:
+        """Lines above the bodies of these people, in place."""
+
+    @abstractmethod
+    def limbs_shown(self, figure: Figure) -> np.ndarray:
+        """(K, 2) the ends of somebody's lines in the view, NaN where there is none."""
 
     @abstractmethod
     def draw_marks(self, painter: QPainter) -> None:
@@ -115,20 +143,48 @@ class BodyView(QWidget):
         self.painted.emit()
 
     def _compose(self, size_px: tuple[int, int], ratio: float) -> np.ndarray:
-        picture = self.compose_ground(size_px, ratio)
-        options = self.workspace.options
+        options, figures = self.workspace.options, self.shown_figures()
         if options.peek:
-            return picture
+            return self.compose_ground(size_px, ratio)
+        still = [figure for figure in figures if not figure.is_live]
+        moving = [figure for figure in figures if figure.is_live]
+        if not (self._quick and still and moving):
+            self._still = None
+            return self._painted(figures, size_px, ratio)
+        # While a hand moves one of several, the others are painted once, unless one may hide a part of another.
+        wanted = (tuple(map(id, still)), size_px, ratio, options, *(_place(self.eye_of(figure)) for figure in still))
+        if self._still is None or self._still.wanted != wanted:
+            bounds = [self._bounds(figure) for figure in still]
+            self._still = _Still(wanted, still, bounds, self._painted(still, size_px, ratio))
+        if any(_meet(bounds, self._bounds(figure)) for bounds in self._still.bounds for figure in moving):
+            return self._painted(figures, size_px, ratio)
+        return self._paint(self._still.picture.copy(), moving, ratio)
+
+    def _painted(self, figures: list[Figure], size_px: tuple[int, int], ratio: float) -> np.ndarray:
+        return self._paint(self.compose_ground(size_px, ratio), figures, ratio)
+
+    def _paint(self, picture: np.ndarray, figures: list[Figure], ratio: float) -> np.ndarray:
         # People whose photos were taken as one share a camera; a body from elsewhere may bring its own.
         groups: dict[tuple, list[Figure]] = {}
-        for figure in self.shown_figures():
-            eye = self.eye_of(figure)
-            groups.setdefault((eye.focal_length_px, *eye.centre_px), []).append(figure)
-        for figures in groups.values():
-            ghosts = [ghost for figure in figures if (ghost := self._ghost(figure)) is not None]
-            paint_figures(picture, figures, self.eye_of(figures[0]), options, ratio, self._quick, ghosts)
-        self.paint_limbs(picture, ratio)
+        for figure in figures:
+            groups.setdefault(_place(self.eye_of(figure)), []).append(figure)
+        for members in groups.values():
+            ghosts = [ghost for figure in members if (ghost := self._ghost(figure)) is not None]
+            eye = self.eye_of(members[0])
+            paint_figures(picture, members, eye, self.workspace.options, ratio, self._quick, ghosts)
+        self.paint_limbs(picture, figures, ratio)
         return picture
+
+    def _bounds(self, figure: Figure) -> np.ndarray:
+        """(4,) left, top, right, bottom in the view of all that is painted of somebody, with room to spare."""
+        parts = [self.limbs_shown(figure)]
+        if figure.posed is not None:
+            parts.append(self.eye_of(figure).project(figure.posed.vertices[::_BOUNDS_STEP]))
+        points = np.concatenate(parts)
+        points = points[np.isfinite(points).all(axis=1)]
+        if not len(points):
+            return np.full(4, np.nan)
+        return np.concatenate([points.min(axis=0) - _ROOM_PX, points.max(axis=0) + _ROOM_PX])
 
     def _ghost(self, figure: Figure) -> np.ndarray | None:
         if not self.workspace.options.prior or figure.person.id != self.workspace.document.selected:

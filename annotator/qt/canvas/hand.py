@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtGui import QMouseEvent
 
 from annotator.gestures import Gesture, JointDrag, Turn
+from annotator.project import Edited
 from annotator.qt.canvas.hit_test import NOTHING, Kind, Target
 from annotator.qt.canvas.ring import RingTurn
 
@@ -123,13 +125,13 @@ class Hand:
         else:  # a box of somebody who is not there yet
             self.view.update()
 
-    def let_go(self) -> None:
-        """What was done is written; a press without a movement does nothing."""
+    def let_go(self, then: Callable[[Edited], None] | None = None) -> None:
+        """What was done is written, and `then` told; a press without a movement does nothing."""
         gesture, self.gesture = self.gesture, None
         self.view.held, self.view.words = False, ""
         command = gesture.command() if gesture is not None and self._moved else None
         if command is not None:
-            self.document.edit(command)
+            self.document.edit(command, then)
         else:
             self._forget()
         self.view.repose()

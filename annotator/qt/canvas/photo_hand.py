@@ -10,6 +10,8 @@ from PySide6.QtGui import QKeyEvent, QMouseEvent
 
 from annotator.document import Part, PartKind
 from annotator.gestures import BoxDrag, PointDrag
+from annotator.project import Edited
+from annotator.project.fields import PERSON
 from annotator.qt.canvas.hand import Hand
 from annotator.qt.canvas.hit_test import NOTHING, Kind, Target
 from annotator.qt.workspace import Tool
@@ -72,7 +74,7 @@ class PhotoHand(Hand):
         panned, self._panning = self._panning, False
         if self.gesture is not None and self._is_left(event):
             drew = isinstance(self.gesture, BoxDrag)
-            self.let_go()
+            self.let_go(self._propose if drew else None)
             self._box_start = self._box_before = None
             if drew and self.workspace.tool is Tool.BOX:
                 self.workspace.take(Tool.DRAG)
@@ -149,6 +151,12 @@ class PhotoHand(Hand):
         else:
             self.drag_joint(event)
         self.show()
+
+    def _propose(self, edited: Edited) -> None:
+        """A new or other box wants to be looked into."""
+        for subject in edited.subjects:
+            if subject.kind == PERSON:
+                self.workspace.proposal_wanted.emit(subject.id)
 
     def _detected(self, gesture: PointDrag) -> tuple[float, float] | None:
         """Where the detector saw the point in the hand."""

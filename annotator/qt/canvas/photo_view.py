@@ -216,12 +216,16 @@ class PhotoView(BodyView):
 
     # --- marks
 
-    def paint_limbs(self, picture: np.ndarray, ratio: float) -> None:
+    def limbs_shown(self, figure: Figure) -> np.ndarray:
+        """The person's 2D points."""
+        return self.points_shown(figure)
+
+    def paint_limbs(self, picture: np.ndarray, figures: list[Figure], ratio: float) -> None:
         """Lines between 2D points, in place; the selected person's strong and on top."""
         options, selected = self.workspace.options, self.workspace.document.selected
         if not options.points:
             return
-        for figure in sorted(self.workspace.figures.all(), key=lambda figure: figure.person.id == selected):
+        for figure in sorted(figures, key=lambda figure: figure.person.id == selected):
             if figure.keypoints is None:
                 continue
             joint_set = JOINT_SETS[figure.keypoints.joint_set]

@@ -161,17 +161,21 @@ class SideView(BodyView):
         flat = np.array(figure.posed.vertices, np.float64)
         flat[:, 1] = self._floor_m
         canvas = Canvas(eye.viewport((ground.shape[1], ground.shape[0]), ratio))
-        canvas.draw(eye.see(flat), figure.body.faces, np.zeros(flat.shape), cull=False)
+        canvas.draw(eye.see(flat), figure.body.faces, np.zeros(flat.shape))
         left, top, right, bottom = canvas.drawn_px
         part = ground[top:bottom, left:right, :3]
         part[canvas.mask[top:bottom, left:right]] = _SHADOW
 
-    def paint_limbs(self, picture: np.ndarray, ratio: float) -> None:
+    def limbs_shown(self, figure: Figure) -> np.ndarray:
+        """The person's joints."""
+        return np.zeros((0, 2)) if figure.posed is None else self.eye.project(figure.posed.joints)
+
+    def paint_limbs(self, picture: np.ndarray, figures: list[Figure], ratio: float) -> None:
         """Lines between the person's joints, in place."""
-        figure = self.workspace.figure
-        if figure is not None and figure.posed is not None and self.workspace.options.joints:
-            shown = self.eye.project(figure.posed.joints) * ratio
-            paint_limbs(picture, shown, SMPL24.edges, SMPL24.names, _LIMB_OPACITY, 1.5 * ratio)
+        if self.workspace.options.joints:
+            for figure in figures:
+                shown = self.limbs_shown(figure) * ratio
+                paint_limbs(picture, shown, SMPL24.edges, SMPL24.names, _LIMB_OPACITY, 1.5 * ratio)
 
     def draw_marks(self, painter: QPainter) -> None:
         """Joints and their rings, and where the photo's camera is."""

@@ -108,6 +108,7 @@ class ProjectArea(QObject):
         actions["review.mode"].toggled.connect(lambda is_on: docks.raise_("review") if is_on else None)
         session.said.connect(self._status.show_last)
         session.document.observe(self._changed)
+        self.photos.refine.clicked.connect(actions["dataset.refine"].trigger)
         self.jobs.changed.connect(self._show_job)
         self.jobs.ended.connect(self._job_ended)
         self.jobs.taken.connect(self._job_taken)

@@ -110,13 +110,13 @@ class RefineDialog(QDialog):
         people = known.counts.people
         words = tr(
             "{count} people with {points} points and {joints} joints set by a person; "
-            "detected points of all others count by their confidence.",
+            "points of files count as fully, detected ones do not teach.",
             count=f"{known.by_hand:,}",
             points=f"{known.points:,}",
             joints=f"{known.joints:,}",
         )
         if not known.by_hand:
-            words = tr("Nobody has points set by a person yet; only detected points teach, by their confidence.")
+            words = tr("Nobody has points set by a person yet; only points of imported files teach.")
         self.teachers.setText(words)
         seconds = expected_seconds(people, self._watch.jobs)
         about = tr("{count} minutes", count=round(seconds / 60)) if seconds > 90 else tr("a minute or two")

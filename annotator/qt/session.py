@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from PySide6.QtCore import QCoreApplication, QObject, Signal
+from PySide6.QtCore import QCoreApplication, QObject, QTimer, Signal
 
 from annotator.document import Change, Document
 from annotator.project import Project, queries
@@ -16,12 +16,11 @@ from annotator.qt.desk import Desk
 from annotator.qt.settings import Recent, Settings
 from annotator.qt.strings import tr
 from annotator.qt.thumbnails import thumbnail_path
-
-SUSPICION = "suspicion"
-"""The measure by which the worst come first."""
+from annotator.worklist import SUSPICION, Entry, advice, next_people
 
 _WORST_LISTED = 20_000
 _PORTION = 500
+_ADVISE_MS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +44,7 @@ class Session(QObject):
         counted: how far the work is (`counts`).
         touched: numbers of photos that changed; a set, or `None` for all.
         said: a short sentence about what was done, for the status bar.
+        advised: what pays off next (`worklist.Advice`).
 
     Args:
         project: open; the session closes it.
@@ -55,6 +55,7 @@ class Session(QObject):
     counted = Signal()
     touched = Signal(object)
     said = Signal(str)
+    advised = Signal(object)
 
     def __init__(self, project: Project, settings: Settings, parent: QObject | None = None):
         super().__init__(parent)
@@ -74,7 +75,10 @@ class Session(QObject):
         self._listing = 0
         self._counting = False
         self._trail: list[int] = []
+        self._advising = QTimer(self, singleShot=True, interval=_ADVISE_MS)
+        self._advising.timeout.connect(self.advise)
         self._heading: int | None = None
+        self._passed: list[int] = []
         self.document.observe(self._changed)
 
     @property
@@ -105,6 +109,7 @@ class Session(QObject):
 
     def close(self) -> None:
         """Remember the place, and close the project. Waits for the disk."""
+        self._advising.stop()
         self.remember()
         self.desk.close()
         QCoreApplication.removePostedEvents(self.desk)  # answers that nobody waits for any more
@@ -180,6 +185,7 @@ class Session(QObject):
             self._counting = False
             self.counts = counts
             self.counted.emit()
+            self._advising.start()
 
         def failed(error: Exception) -> None:
             self._counting = False
@@ -282,31 +288,33 @@ class Session(QObject):
         else:
             self.desk.project(look, lambda found: self._go_or_say(found, None, tr("Nothing was edited yet")))
 
-    def suggest(self, *, after_this: bool = True) -> None:
-        """To whoever is most suspicious of those who are not done; without measures, to the next unfinished photo."""
-        photo, here = self.document.photo, self.document.selected
+    def suggest(self) -> None:
+        """To whoever a look is worth most, and say why; those who were passed over wait for the next round."""
+        here = self.document.selected
+        if here is not None:
+            self._passed.append(here)
+        passed = tuple(self._passed)
 
-        def look(project: Project) -> tuple[int, int | None] | None:
-            database = project.database
-            below = None
-            if after_this and here is not None:
-                value = database.value("SELECT value FROM measure WHERE name = ? AND person_id = ?", [SUSPICION, here])
-                below = None if value is None else (value, here)
-            for start in (below, None) if below else (None,):
-                rows = queries.worst_first(database, SUSPICION, below=start, limit=1)
-                if rows and rows[0][1] != here:
-                    return rows[0][2], rows[0][1]
-            for name in ("" if photo is None else photo.name, ""):
-                found = queries.neighbour(database, View(Show.UNFINISHED), name)
-                if found is not None and (photo is None or found.id != photo.id):
-                    return found.id, None
-            return None
+        def look(project: Project) -> Entry | None:
+            found = next_people(project, 1, skip=passed)
+            if not found and len(passed) > 1:
+                found = next_people(project, 1, skip=passed[-1:])
+            return found[0] if found else None
 
-        def arrived(found: tuple[int, int | None] | None) -> None:
-            number, person = found if found is not None else (None, None)
-            self._go_or_say(number, person, tr("Everybody is done"))
+        def arrived(entry: Entry | None) -> None:
+            if entry is None:
+                self.said.emit(tr("Everybody is done"))
+                return
+            if entry.person_id in passed:  # once around
+                self._passed = [entry.person_id]
+            self.said.emit(tr(entry.why))
+            self.go(entry.photo_id, entry.person_id)
 
         self.desk.project(look, arrived)
+
+    def advise(self) -> None:
+        """Ask whether labelling, refining or accepting pays off now; answered by `advised`."""
+        self.desk.project(advice, self.advised.emit)
 
     def go_on(self, *, reviewing: bool = False) -> None:
         """After somebody is finished: the next unfinished person here, else the next photo of the list with one."""

@@ -189,7 +189,8 @@ class JobCard(QFrame):
             self._watch.read_log(self._job.id, self._show_log)
 
     def _show_log(self, text: str) -> None:
+        text = text.strip() or tr("It has printed nothing.")
         if text != self.log.toPlainText():
-            self.log.setPlainText(text or tr("It has printed nothing."))
+            self.log.setPlainText(text)
             bar = self.log.verticalScrollBar()
             bar.setValue(bar.maximum())

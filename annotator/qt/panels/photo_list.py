@@ -27,7 +27,8 @@ from annotator.qt.panels.photo_model import PHOTO_ROLE, ROW_HEIGHT, THUMBNAIL_RO
 from annotator.qt.session import Session
 from annotator.qt.strings import tr
 from annotator.qt.thumbnails import Thumbnails
-from annotator.qt.widgets import EmptyState, column, label, row
+from annotator.qt.widgets import EmptyState, button, column, label, row
+from annotator.worklist import Advice
 
 _PICTURE = QSize(76, 54)
 _DOT = 9
@@ -231,7 +232,11 @@ class PhotoList(QWidget):
         head.addLayout(row(self.filter, self.order))
         head.setStretch(0, 0)
         self.filter.setSizePolicy(self.search.sizePolicy())
-        foot = column(self.progress, self.bar, margin=theme.GRID, spacing=6)
+        self.advice = label("", "quiet", wrap=True, name="advice")
+        self.refine = button(tr("Refine dataset…"), role="link", name="refine_now")
+        self.refine.hide()
+        foot = column(self.progress, self.bar, self.advice, margin=theme.GRID, spacing=6)
+        foot.addWidget(self.refine, 0, Qt.AlignmentFlag.AlignLeft)
         layout = column(spacing=0)
         layout.addLayout(head)
         layout.addWidget(self.pages, 1)
@@ -240,6 +245,7 @@ class PhotoList(QWidget):
         self.setMinimumWidth(200)
         session.listed.connect(self._listed)
         session.counted.connect(self._counted)
+        session.advised.connect(self._advised)
         session.document.observe(self._changed)
 
     def begin_search(self) -> None:
@@ -309,6 +315,10 @@ class PhotoList(QWidget):
                 tr("The filter is “{filter}”.", filter=self.filter.currentText()),
                 tr("Show all photos"),
             )
+
+    def _advised(self, advice: Advice) -> None:
+        self.advice.setText(tr(advice.text))
+        self.refine.setVisible(advice.refine and not self._session.read_only)
 
     def _counted(self) -> None:
         counts = self._session.counts

@@ -3,7 +3,8 @@
 from PySide6.QtCore import QPoint, Qt
 
 from annotator.commands import SetState
-from annotator.project.queries import Show
+from annotator.project.queries import Show, worst_first
+from annotator.worklist import next_people
 
 
 def names(window) -> list[str]:
@@ -78,8 +79,6 @@ def test_letters_in_the_search_field_are_no_keys(window, qtbot):
 
 
 def test_worst_first_sorts_by_suspicion(window, qtbot, on_disk):
-    from annotator.project.queries import worst_first
-
     button = window.area.photos.order
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
@@ -89,17 +88,17 @@ def test_worst_first_sorts_by_suspicion(window, qtbot, on_disk):
     assert expected != sorted(expected)
 
 
-def test_space_goes_to_the_most_suspicious_person(window, qtbot, on_disk):
-    from annotator.project.queries import worst_first
-
-    worst = on_disk(lambda project: worst_first(project.database, "suspicion", limit=2))
+def test_space_goes_to_whom_a_look_is_worth_most_and_says_why(window, qtbot, on_disk):
     session = window.area.session
-    session.document.select(None)
+    here = session.document.selected
+    first = on_disk(lambda project: next_people(project, 1, skip=[here]))[0]
+    second = on_disk(lambda project: next_people(project, 1, skip=[here, first.person_id]))[0]
 
     qtbot.keyClick(window.area.canvas, Qt.Key.Key_Space)
-    qtbot.waitUntil(lambda: session.document.selected == worst[0][1])
+    qtbot.waitUntil(lambda: session.document.selected == first.person_id)
+    assert window.status.last.text() == first.why
     qtbot.keyClick(window.area.canvas, Qt.Key.Key_Space)
-    qtbot.waitUntil(lambda: session.document.selected == worst[1][1])
+    qtbot.waitUntil(lambda: session.document.selected == second.person_id)
 
 
 def test_return_marks_done_and_goes_on(window, qtbot, saved, on_disk):

@@ -1,0 +1,133 @@
+"""Long work runs beside the window: started, followed, taken in, undone; the window may close meanwhile."""
+
+import os
+import sys
+from contextlib import suppress
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QPushButton
+
+from annotator.commands import RemovePerson, SetPoints
+from annotator.jobs import DONE
+from annotator.project import open_project
+from annotator.project.exporting import export_project
+from annotator.qt.files_dialogs import ExportDialog, ImportDialog
+
+LONG = 40_000
+
+
+def jobs(window):
+    return {job.kind: job for job in window.area.jobs.jobs}
+
+
+def ended(window, qtbot, kind: str):
+    qtbot.waitUntil(lambda: kind in jobs(window) and not jobs(window)[kind].is_active, timeout=LONG)
+    return jobs(window)[kind]
+
+
+def test_an_export_is_written_and_said(window, qtbot, tmp_path):
+    window.actions_["file.export"].trigger()
+    dialog = window.findChild(ExportDialog)
+    out = tmp_path / "people.json"
+    dialog.format.setCurrentIndex(dialog.format.findData("coco"))
+    dialog.place.clear()
+    qtbot.keyClicks(dialog.place, str(out))
+    qtbot.mouseClick(dialog.start, Qt.MouseButton.LeftButton)
+
+    assert ended(window, qtbot, "export").state == DONE
+    assert out.is_file()
+    assert out.with_name("people.json.manifest.json").is_file()
+    qtbot.waitUntil(lambda: "8 people on 4 photos" in window.notices.words.text())
+
+
+def test_an_import_comes_in_as_one_step_of_undo(window, qtbot, tmp_path, repository, folder, saved):
+    out = tmp_path / "people.json"
+    with open_project(folder, read_only=True) as project:
+        export_project(project, folder, "coco", out)
+    document = window.area.session.document
+    for person in document.people:
+        document.edit(RemovePerson(person.id))
+    saved(window)
+    assert document.people == ()
+
+    window.actions_["file.import"].trigger()
+    dialog = window.findChild(ImportDialog)
+    qtbot.keyClicks(dialog.file, str(out))
+    qtbot.mouseClick(dialog.start, Qt.MouseButton.LeftButton)
+
+    assert ended(window, qtbot, "import").state == DONE
+    qtbot.waitUntil(lambda: len(document.people) == 2, timeout=10_000)
+    qtbot.waitUntil(lambda: "Import" in document.undo_label)
+    window.actions_["edit.undo"].trigger()
+    qtbot.waitUntil(lambda: document.people == ())
+
+
+def test_a_missing_file_cannot_be_imported(window, qtbot, tmp_path):
+    window.actions_["file.import"].trigger()
+    dialog = window.findChild(ImportDialog)
+    qtbot.keyClicks(dialog.file, str(tmp_path / "nothing.json"))
+    assert not dialog.start.isEnabled()
+    assert dialog.problem.text()
+    dialog.reject()
+
+
+@pytest.mark.slow
+def test_a_job_goes_on_while_the_window_is_closed_and_is_found_again(window, make_window, folder, qtbot):
+    window.actions_["dataset.propose"].trigger()
+    qtbot.waitUntil(lambda: "propose" in jobs(window), timeout=LONG)
+    window.close()
+
+    again = make_window()
+    again.open(folder)
+    qtbot.waitUntil(lambda: again.area is not None and "propose" in jobs(again), timeout=LONG)
+
+    job = ended(again, qtbot, "propose")
+    assert job.state == DONE
+    again.area.docks.raise_("jobs")
+    card = again.area.jobs_panel.cards[job.id]
+    log = card.findChild(QPushButton, "job_log")
+    qtbot.mouseClick(log, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: bool(card.log.toPlainText()))
+    if sys.platform != "win32":  # a child of this process, but nobody's any more since the first window closed
+        with suppress(ChildProcessError):
+            os.waitpid(-1, 0)
+
+
+@pytest.mark.slow
+def test_a_cancelled_job_leaves_no_trace(window, qtbot, folder):
+    window.actions_["dataset.propose"].trigger()
+    qtbot.waitUntil(lambda: "propose" in jobs(window) and bool(window.area.jobs_panel.cards), timeout=LONG)
+    window.area.docks.raise_("jobs")
+    name = jobs(window)["propose"].id
+    qtbot.mouseClick(window.area.jobs_panel.cards[name].cancel, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: "propose" not in jobs(window), timeout=LONG)
+    assert not (folder / "runs" / name).exists()
+
+
+@pytest.mark.slow
+def test_a_refinement_is_compared_before_it_is_applied(window, qtbot, saved):
+    from annotator.qt.refine_dialog import RefineDialog
+    from annotator.qt.refine_monitor import RefineMonitor
+
+    document = window.area.session.document
+    for person in document.people:
+        document.edit(SetPoints(person.id, person.main_keypoints))
+    saved(window)
+    qtbot.keyClick(window.area.canvas, Qt.Key.Key_L, Qt.KeyboardModifier.ControlModifier)
+    dialog = window.findChild(RefineDialog)
+    qtbot.waitUntil(dialog.start.isEnabled)
+    assert "points" in dialog.teachers.text()
+    qtbot.mouseClick(dialog.start, Qt.MouseButton.LeftButton)
+
+    qtbot.waitUntil(lambda: window.findChild(RefineMonitor) is not None, timeout=LONG)
+    monitor = window.findChild(RefineMonitor)
+    assert ended(window, qtbot, "refine").state == DONE
+    assert monitor.judgement.isVisible()
+    assert monitor._curves
+    assert "Set points" in document.undo_label  # nothing of it is in the project yet
+    qtbot.mouseClick(monitor.apply, Qt.MouseButton.LeftButton)
+
+    qtbot.waitUntil(lambda: "Applied" in monitor.judgement.text(), timeout=LONG)
+    qtbot.waitUntil(lambda: "Refine" in document.undo_label or monitor.judgement.text().startswith("Applied to 0"))
+    monitor.reject()

@@ -61,6 +61,8 @@ class ProjectArea(QObject):
         self.jobs = JobsWatch(session)
         bench = make_workbench(session, actions, status.show_hint)
         self.canvas, self.side = bench.photo, bench.side
+        if not session.read_only:
+            bench.workspace.proposal_wanted.connect(lambda person: self.jobs.start("boxes", {"people": [person]}))
         self.bar = MainBar(session, actions)
         window.addToolBar(Qt.ToolBarArea.TopToolBarArea, self.bar)
         self.page = QWidget()

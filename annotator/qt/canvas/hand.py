@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QMouseEvent
 
 from annotator.gestures import Gesture, JointDrag, Turn
 from annotator.project import Edited
 from annotator.qt.canvas.hit_test import NOTHING, Kind, Target
 from annotator.qt.canvas.ring import RingTurn
+from annotator.qt.strings import tr
 
 if TYPE_CHECKING:
     from annotator.qt.canvas.body_view import BodyView
@@ -168,16 +169,13 @@ class Hand:
             self.look_at(NOTHING)
 
     def _sentence(self, target: Target) -> str:
-        def words(text: str) -> str:
-            return QCoreApplication.translate("Hand", text)
-
         name = target.name.replace("_", " ")
         return {
-            Kind.POINT: f"{name}: " + words("drag; Alt keeps the body, Shift is finer, Ctrl snaps to the detection"),
-            Kind.JOINT: f"{name}: " + words("drag; the wheel moves it in depth, R pins it, click for rings"),
-            Kind.RING: f"{name}: " + words("drag along the ring to turn; Shift is finer"),
-            Kind.BOX: words("drag to change the box"),
-            Kind.BODY: words("click to select, double click to look closely"),
+            Kind.POINT: f"{name}: " + tr("drag; Alt keeps the body, Shift is finer, Ctrl snaps to the detection"),
+            Kind.JOINT: f"{name}: " + tr("drag; the wheel moves it in depth, R pins it, click for rings"),
+            Kind.RING: f"{name}: " + tr("drag along the ring to turn; Shift is finer"),
+            Kind.BOX: tr("drag to change the box"),
+            Kind.BODY: tr("click to select, double click to look closely"),
             Kind.NOTHING: "",
         }[target.kind]
 

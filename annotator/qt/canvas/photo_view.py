@@ -19,6 +19,7 @@ from annotator.qt.canvas.limbs import paint_limbs
 from annotator.qt.canvas.photo_hand import PhotoHand
 from annotator.qt.canvas.transform import ViewTransform
 from annotator.qt.desk import Desk, Ticket
+from annotator.qt.strings import tr
 from annotator.qt.workspace import Tool, Workspace
 from cliff_core.images import read_image
 from cliff_core.records import Box
@@ -51,7 +52,7 @@ class PhotoView(BodyView):
         self._fitted = True
         self.view = ViewTransform()
         self.hand = PhotoHand(self)
-        self.setAccessibleName(self.tr("Photo"))
+        self.setAccessibleName(tr("Photo"))
         self.setMinimumSize(320, 240)
         workspace.when(Change.PHOTO, self._open)
         workspace.tool_changed.connect(self._show_tool)

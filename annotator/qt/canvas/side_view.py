@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QKeyEvent, QMouseEvent, QPainter, QPen, QWheelEvent
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from annotator.document import Change
 from annotator.figures import Figure
@@ -18,6 +18,8 @@ from annotator.qt.canvas.eye import Eye
 from annotator.qt.canvas.hand import Hand
 from annotator.qt.canvas.hit_test import NOTHING, Target
 from annotator.qt.canvas.limbs import paint_limbs
+from annotator.qt.strings import tr
+from annotator.qt.widgets import button, row
 from annotator.qt.workspace import Workspace
 from cliff_core.rendering.rasteriser import Canvas
 from cliff_core.rendering.theme import BACKGROUND, HAIRLINE, QUIET_TEXT
@@ -32,7 +34,6 @@ _GRID_M, _FINE_GRID_M = 1.0, 0.25
 _GRID_REACH_M = 3.0
 _TURN_DEG_PER_PX = 0.5
 _WHEEL_STEP = 1.0015
-_SNAP_DEG = 8.0
 DIRECTIONS = {"front": (0.0, 8.0), "side": (90.0, 8.0), "back": (180.0, 8.0), "top": (0.0, 90.0)}
 """Name -> azimuth and elevation, degrees; from the side the photo's camera is on the left."""
 
@@ -52,10 +53,23 @@ class SideView(BodyView):
         self._ground: tuple[tuple, np.ndarray] | None = None
         self._framed: tuple[int | None, int | None] = (None, None)
         self.hand = _SideHand(self)
-        self.setAccessibleName(self.tr("Side view"))
+        self.setAccessibleName(tr("Side view"))
         self.setMinimumSize(200, 200)
+        self.directions = {name: self._direction_button(name) for name in DIRECTIONS}
+        bar = row(*self.directions.values(), -1, margin=4, spacing=2)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(bar)
+        layout.addStretch(1)
         workspace.when(Change.PHOTO | Change.SELECTION | Change.PEOPLE, self._frame_anew)
         workspace.reset.connect(self.hand.give_up)
+
+    def _direction_button(self, name: str) -> QPushButton:
+        words = {"front": tr("Front"), "side": tr("Side"), "back": tr("Back"), "top": tr("Top")}[name]
+        made = button(words, lambda: self.look_from(name), role="flat", tip=tr("Look from here; drag to turn"))
+        made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        made.setCursor(Qt.CursorShape.ArrowCursor)
+        return made
 
     # --- where it is looked from
 
@@ -182,7 +196,7 @@ class SideView(BodyView):
         figure = self.workspace.figure
         if figure is None or figure.posed is None:
             painter.setPen(QColor(*QUIET_TEXT))
-            text = self.tr("Select a person with a body") if self.workspace.document.people else ""
+            text = tr("Select a person with a body") if self.workspace.document.people else ""
             painter.drawText(self.rect().adjusted(16, 16, -16, -16), _CENTRED, text)
             return
         shown = self.eye.project(figure.posed.joints)
@@ -196,20 +210,14 @@ class SideView(BodyView):
         self._write_direction(painter)
 
     def _write_direction(self, painter: QPainter) -> None:
-        near = [
-            name
-            for name, (azimuth, elevation) in DIRECTIONS.items()
-            if abs((self.azimuth_deg - azimuth + 180) % 360 - 180) < _SNAP_DEG
-            and abs(self.elevation_deg - elevation) < 20
-        ]
         font = QFont(painter.font())
         font.setPixelSize(11)
         painter.setFont(font)
         painter.setPen(QColor(*QUIET_TEXT))
-        words = near[0] if near else f"{self.azimuth_deg:.0f}°, {self.elevation_deg:.0f}°"
+        words = f"{self.azimuth_deg:.0f}°, {self.elevation_deg:.0f}°"
         painter.drawText(QRectF(8, self.height() - 22, self.width() - 16, 16), Qt.AlignmentFlag.AlignLeft, words)
         painter.drawText(
-            QRectF(8, self.height() - 22, self.width() - 16, 16), Qt.AlignmentFlag.AlignRight, self.tr("grid 1 m")
+            QRectF(8, self.height() - 22, self.width() - 16, 16), Qt.AlignmentFlag.AlignRight, tr("grid 1 m")
         )
         # An arrow along the photo camera's axis: depth, which the photo does not show.
         middle = np.array([self.width() / 2, self.height() - 14])

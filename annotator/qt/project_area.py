@@ -27,6 +27,7 @@ from annotator.qt.session import Session
 from annotator.qt.settings import Settings
 from annotator.qt.strings import tr
 from annotator.qt.thumbnails import Thumbnails
+from annotator.qt.tour import Stop, Tour
 from annotator.qt.work import Work
 from annotator.qt.workbench import make_workbench
 
@@ -59,6 +60,7 @@ class ProjectArea(QObject):
         actions.begin_project()
         self.thumbnails = Thumbnails(session.desk, session.folder, session)
         self.jobs = JobsWatch(session)
+        self._tour: Tour | None = None
         bench = make_workbench(session, actions, status.show_hint)
         self.canvas, self.side = bench.photo, bench.side
         if not session.read_only:
@@ -102,6 +104,7 @@ class ProjectArea(QObject):
         actions.on("view.next_panel", docks.go_to_next)
         actions.on("view.reset", docks.reset)
         actions.on("photo.find", self._find)
+        actions.on("help.tour", self.show_around)
         actions.on("dataset.propose", self.propose)
         actions.on("dataset.refine", self._refine)
         actions.on("file.export", lambda: self._ask(ExportDialog(self._window, session, self.jobs)))
@@ -133,6 +136,56 @@ class ProjectArea(QObject):
 
     def show_around(self) -> None:
         """Begin the tour."""
+        if self._tour is not None:
+            self._tour.end()
+        tour = self._tour = Tour(self._window, self._stops())
+        tour.destroyed.connect(self._tour_ended)
+
+    def _tour_ended(self) -> None:
+        self._tour = None
+
+    def _stops(self) -> list[Stop]:
+        docks, canvas = self.docks, self.canvas
+        return [
+            Stop(
+                docks["photos"],
+                tr("Your photos"),
+                tr("One mark for each person: a ring is proposed, a disc is done. Press D and A to turn pages."),
+                docks["photos"].show,
+            ),
+            Stop(
+                canvas,
+                tr("Drag a point, the body follows"),
+                tr("Blue is left, orange is right. The wheel zooms, F fits the person, H hides all to see the photo."),
+            ),
+            Stop(
+                docks["side"],
+                tr("From the side"),
+                tr("A photo hides how far a hand is away. Here you see it, and can drag it."),
+                docks["side"].show,
+            ),
+            Stop(
+                docks["body"],
+                tr("What is said of the body"),
+                tr("Whether to trust the prior or the points, pose and shape, the camera, and what looks wrong."),
+                lambda: docks.raise_("body"),
+            ),
+            Stop(
+                canvas,
+                tr("Return: done, on to the next"),
+                tr("Space goes where a look is worth most. Everything is saved at once, and Ctrl+Z takes it back."),
+            ),
+            Stop(
+                self.bar,
+                tr("Refine dataset"),
+                tr("After some corrections CLIFF learns from them and predicts everybody anew. You decide."),
+            ),
+            Stop(
+                self.bar,
+                tr("Everything else"),
+                tr("Ctrl+K finds any action by typing, ? shows all keys. Have fun!"),
+            ),
+        ]
 
     def add_photos(self, folder: Path) -> None:
         """Reference the pictures of a folder, and show them."""
@@ -151,6 +204,8 @@ class ProjectArea(QObject):
 
     def close(self) -> None:
         """Take everything away and close the project; waits for the disk. Jobs go on by themselves."""
+        if self._tour is not None:
+            self._tour.end()
         self.docks.remember()
         self.jobs.close()
         self.thumbnails.forget()

@@ -68,6 +68,7 @@ class PhotoView(BodyView):
             self._ticket.cancel()
         self._photo_id, self._message = photo.id, ""
         self.hand.give_up()
+        self.hand.leave()
 
         def find_then_read(project):
             return project.photo_file(photo.id)

@@ -34,6 +34,7 @@ _GRID_M, _FINE_GRID_M = 1.0, 0.25
 _GRID_REACH_M = 3.0
 _TURN_DEG_PER_PX = 0.5
 _WHEEL_STEP = 1.0015
+_ON_DARK = f"QPushButton {{ color: rgb{QUIET_TEXT}; }} QPushButton:hover {{ background: rgb{HAIRLINE}; color: white; }}"
 DIRECTIONS = {"front": (0.0, 8.0), "side": (90.0, 8.0), "back": (180.0, 8.0), "top": (0.0, 90.0)}
 """Name -> azimuth and elevation, degrees; from the side the photo's camera is on the left."""
 
@@ -69,6 +70,7 @@ class SideView(BodyView):
         made = button(words, lambda: self.look_from(name), role="flat", tip=tr("Look from here; drag to turn"))
         made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         made.setCursor(Qt.CursorShape.ArrowCursor)
+        made.setStyleSheet(_ON_DARK)  # the view is dark in the light theme too, as photos' surroundings are
         return made
 
     # --- where it is looked from

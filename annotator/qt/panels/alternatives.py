@@ -61,6 +61,7 @@ class Alternatives(QWidget):
         self._grid = QGridLayout()
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(4)
+        self._grid.setColumnStretch(_COLUMNS, 1)
         layout = column(self.title)
         layout.addLayout(self._grid)
         self.setLayout(layout)

@@ -55,8 +55,6 @@ def pose_command(
 def set_visibility(figure: Figure, point: str, visibility: int) -> Command | None:
     """A point is visible (2), hidden (1) or absent (0); `None` where there is nothing to say that of."""
     keypoints = figure.keypoints
-    if keypoints is None:
-        return None
     joint_set, person = keypoints.joint_set, figure.person.id
     seen = int(keypoints.visibility[JOINT_SETS[joint_set].index(point)])
     if seen and not visibility:
@@ -67,8 +65,6 @@ def set_visibility(figure: Figure, point: str, visibility: int) -> Command | Non
 def cycle_visibility(figure: Figure, point: str) -> Command | None:
     """Visible, hidden, absent, and visible again where it was."""
     keypoints = figure.keypoints
-    if keypoints is None:
-        return None
     row = JOINT_SETS[keypoints.joint_set].index(point)
     seen = int(keypoints.visibility[row])
     if seen:
@@ -96,8 +92,6 @@ def swap_sides(figure: Figure, rig: Rig, parts: Sequence[str] = ()) -> Command |
         parts: words of the points' names (`LEGS`, `ARMS`); all points if empty.
     """
     keypoints = figure.keypoints
-    if keypoints is None:
-        return None
     joint_set = JOINT_SETS[keypoints.joint_set]
     chosen = [name for name in joint_set.names if any(part in name.split("_") for part in parts)] if parts else None
     swap = SwapSides(figure.person.id, keypoints.joint_set, chosen)
@@ -121,14 +115,13 @@ def swap_sides(figure: Figure, rig: Rig, parts: Sequence[str] = ()) -> Command |
 
 def fit(figure: Figure, rig: Rig) -> Command | None:
     """The body brought to its points, near the prior; what a person turned stays."""
-    if figure.params is None or figure.keypoints is None or not figure.keypoints.visibility.any():
+    if figure.params is None or not figure.keypoints.visibility.any():
         return None
     return pose_command(figure, _fitted(figure, rig), "Fit body to points", frozenset())
 
 
 def _fitted(figure: Figure, rig: Rig) -> SmplParams:
     assert figure.params is not None
-    assert figure.keypoints is not None
     aims = [*aims_of(figure.keypoints), *rig.pinned(figure)]
     return rig.solver(figure).solve(figure.params, aims, iterations=_FIT_ITERATIONS).params
 

@@ -14,6 +14,7 @@ from cliff_core.errors import GeometryError
 from cliff_core.fitting.editing import refocus
 from cliff_core.geometry.rotations import rotvec_to_rotmat
 from cliff_core.records import Box, Camera, Keypoints, Provenance, SmplParams
+from cliff_core.skeletons import COCO17, JOINT_SETS
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Figure:
         number: place among the photo's people; decides the colour.
         body: what their parameters pose.
         camera: under which they stand.
-        box, keypoints, params: with what a hand is moving.
+        box, params: with what a hand is moving; `None` where there is none.
+        keypoints: the same; all absent where somebody has none.
         is_live: whether a hand is on it.
     """
 
@@ -34,7 +36,7 @@ class Figure:
     body: Body
     camera: Camera
     box: Box | None
-    keypoints: Keypoints | None
+    keypoints: Keypoints
     params: SmplParams | None
     is_live: bool
 
@@ -73,11 +75,13 @@ class Figures:
     Args:
         document: the open photo.
         bodies: by gender; nobody is shown while it is empty.
+        joint_set: in which points are placed for people who have none.
     """
 
-    def __init__(self, document: Document, bodies: dict[str, Body]):
+    def __init__(self, document: Document, bodies: dict[str, Body], joint_set: str = COCO17.name):
         self._document = document
         self._bodies = bodies
+        self._nothing = Keypoints.uniform(joint_set, *_no_points(joint_set))
         self._made: dict[int, tuple[Person, Photo, Live | None, Figure]] = {}
 
     def all(self) -> list[Figure]:
@@ -108,10 +112,15 @@ class Figures:
             body=body,
             camera=camera,
             box=moved.box or person.box,
-            keypoints=moved.keypoints or person.main_keypoints,
+            keypoints=moved.keypoints or person.main_keypoints or self._nothing,
             params=moved.params or _written(person, photo, body, camera),
             is_live=live is not None,
         )
+
+
+def _no_points(joint_set: str) -> tuple[np.ndarray, np.ndarray]:
+    count = len(JOINT_SETS[joint_set])
+    return np.zeros((count, 2)), np.zeros(count, dtype=np.int8)
 
 
 def _written(person: Person, photo: Photo, body: Body, camera: Camera) -> SmplParams | None:

@@ -60,7 +60,6 @@ class PointDrag:
     """
 
     def __init__(self, figure: Figure, name: str, rig: Rig):
-        assert figure.keypoints is not None
         self._figure, self._name, self._rig = figure, name, rig
         self._keypoints = figure.keypoints
         self._row = JOINT_SETS[self._keypoints.joint_set].index(name)
@@ -74,7 +73,6 @@ class PointDrag:
     def move(self, x_px: float, y_px: float, alone: bool = False) -> None:
         """The point is here now, in pixels of the photo; `alone`: the body stays."""
         keypoints = self._figure.keypoints
-        assert keypoints is not None
         points, visibility, source = keypoints.points_px.copy(), keypoints.visibility.copy(), list(keypoints.source)
         confidence = keypoints.confidence.copy()
         points[self._row] = x_px, y_px

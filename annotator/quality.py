@@ -42,8 +42,6 @@ class Quality:
 
 def point_errors_px(figure: Figure) -> np.ndarray:
     """(K,) pixels between somebody's 2D points and their body's; NaN where either is not known."""
-    if figure.keypoints is None:
-        return np.zeros(0)
     shown, known = _projected_points(figure)
     errors = np.full(len(known), np.nan)
     errors[known] = np.linalg.norm(shown[known] - figure.keypoints.points_px[known], axis=1)
@@ -55,7 +53,7 @@ def quality_of(figure: Figure) -> Quality | None:
     if figure.params is None:
         return None
     errors = point_errors_px(figure)
-    names = () if figure.keypoints is None else JOINT_SETS[figure.keypoints.joint_set].names
+    names = JOINT_SETS[figure.keypoints.joint_set].names
     known = np.flatnonzero(np.isfinite(errors))
     mean = float(errors[known].mean()) if len(known) else float("nan")
     size = _size_px(figure)
@@ -76,7 +74,6 @@ def quality_of(figure: Figure) -> Quality | None:
 
 def _projected_points(figure: Figure) -> tuple[np.ndarray, np.ndarray]:
     """(K, 2) the body's own points in the photo, and (K,) which of somebody's points can be compared with them."""
-    assert figure.keypoints is not None
     rows = point_rows(figure.keypoints.joint_set)
     if figure.posed is None:
         return np.zeros((len(rows), 2)), np.zeros(len(rows), bool)
@@ -93,8 +90,6 @@ def _size_px(figure: Figure) -> float:
 
 def _flipped(figure: Figure, errors: np.ndarray, size_px: float) -> tuple[str, ...]:
     """Pairs of limbs whose points would lie much nearer on the other side."""
-    if figure.keypoints is None:
-        return ()
     joint_set = JOINT_SETS[figure.keypoints.joint_set]
     shown, known = _projected_points(figure)
     found = []

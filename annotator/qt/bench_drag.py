@@ -76,13 +76,14 @@ def _measure(app, folder: Path) -> dict:
     from PySide6.QtGui import QMouseEvent, QWheelEvent
 
     from annotator.document import Document, Part, PartKind
+    from annotator.figures import Figure
     from annotator.project import open_project
     from annotator.qt.canvas.options import Handles
     from annotator.qt.canvas.photo_view import PhotoView
     from annotator.qt.canvas.side_view import SideView
     from annotator.qt.desk import Desk
     from annotator.qt.workspace import Workspace
-    from cliff_core.body.body import Body
+    from cliff_core.body.body import Body, PosedBody
     from cliff_core.fitting.interactive import InteractiveSolver
     from cliff_core.skeletons import JOINT_SETS
 
@@ -90,7 +91,7 @@ def _measure(app, folder: Path) -> dict:
     problems: list[Exception] = []
     desk.problem.connect(problems.append)
     document = Document(desk.project)
-    workspace = Workspace(document)
+    workspace = Workspace(document, "coco17")
     photo, side = PhotoView(workspace, desk), SideView(workspace)
     photo.resize(*_CANVAS_PX)
     side.resize(*_SIDE_PX)
@@ -98,7 +99,7 @@ def _measure(app, folder: Path) -> dict:
         view.show()
     workspace.load(desk)
     names: list[int] = []
-    desk.project(lambda project: project.photo_named(_PHOTO).id, names.append)
+    desk.project(lambda project: [photo.id for photo in project.photos() if photo.name == _PHOTO], names.extend)
 
     def settle(until: Callable[[], bool], seconds: float = 60.0) -> None:
         ends = time.monotonic() + seconds
@@ -162,12 +163,18 @@ def _measure(app, folder: Path) -> dict:
         each.pop("marks", None)
         return {"median": float(np.median(frames)), "p95": float(np.percentile(frames, 95)), **each}
 
-    def joint_places(view):
+    def shown_figure() -> tuple[Figure, PosedBody]:
         figure = workspace.figure
-        return view.eye_of(figure).project(figure.posed.joints)
+        assert figure is not None
+        assert figure.posed is not None
+        return figure, figure.posed
+
+    def joint_places(view) -> np.ndarray:
+        figure, posed = shown_figure()
+        return view.eye_of(figure).project(posed.joints)
 
     measured: dict[str, dict[str, float]] = {}
-    figure = workspace.figure
+    figure, _ = shown_figure()
     row = JOINT_SETS[figure.keypoints.joint_set].names.index("left_wrist")
     measured["keypoint"] = drag(photo, photo.points_shown(figure)[row], 60)
     workspace.show(handles=Handles.JOINTS)
@@ -192,8 +199,8 @@ def _measure(app, folder: Path) -> dict:
         app.sendEvent(photo, wheel)
 
     measured["zoom"] = timed(zoom)
-    figure = workspace.figure
-    plain = [_painter_ms(figure.posed.vertices, figure.body.faces, figure.camera) for _ in range(5)]
+    figure, posed = shown_figure()
+    plain = [_painter_ms(posed.vertices, figure.body.faces, figure.camera) for _ in range(5)]
     desk.close()
     return {"gestures": measured, "painter_ms": float(np.median(plain))}
 

@@ -75,6 +75,7 @@ class Editing(QObject):
             "person.propose": self._propose,
             "point.next": lambda: self._select_by(1),
             "point.previous": lambda: self._select_by(-1),
+            "point.place": self._place,
             "point.visible": lambda: self._mark(2),
             "point.hidden": lambda: self._mark(1),
             "point.absent": lambda: self._mark(0),
@@ -135,16 +136,13 @@ class Editing(QObject):
 
     def _snap(self) -> None:
         def reset(figure: Figure, point: str) -> Command | None:
-            keypoints = figure.keypoints
-            return None if keypoints is None else ResetPoints(figure.person.id, keypoints.joint_set, [point])
+            return ResetPoints(figure.person.id, figure.keypoints.joint_set, [point])
 
         self._at_point(reset)
 
     def _nudge(self, dx: float, dy: float) -> None:
         def move(figure: Figure, point: str) -> Command | None:
             keypoints = figure.keypoints
-            if keypoints is None:
-                return None
             row = JOINT_SETS[keypoints.joint_set].index(point)
             if not keypoints.visibility[row]:
                 return None
@@ -165,6 +163,21 @@ class Editing(QObject):
         if person is not None and person.box is not None:
             self.workspace.proposal_wanted.emit(person.id)
 
+    def _place(self) -> None:
+        """Ask for the missing points one by one, the selected one first."""
+        figure = self.workspace.figure
+        if figure is None:
+            return
+        names = JOINT_SETS[figure.keypoints.joint_set].names
+        missing = [names[row] for row in range(len(names)) if figure.keypoints.visibility[row] == 0]
+        if not missing:
+            self.workspace.hint.emit(tr("Every point is placed"))
+            return
+        chosen = self.workspace.point_selected()
+        point = chosen if chosen in missing else missing[0]
+        self.document.select(figure.person.id, Part(PartKind.POINT, point))
+        self.workspace.take(Tool.PLACE)
+
     # --- selection
 
     def _select_by(self, by: int) -> None:
@@ -174,10 +187,8 @@ class Editing(QObject):
         part = self.document.part
         if self.photo.joints_first:
             names, kind = SMPL24.names, PartKind.JOINT
-        elif figure.keypoints is not None:
-            names, kind = JOINT_SETS[figure.keypoints.joint_set].names, PartKind.POINT
         else:
-            return
+            names, kind = JOINT_SETS[figure.keypoints.joint_set].names, PartKind.POINT
         at = names.index(part.name) if part is not None and part.name in names else (-1 if by > 0 else 0)
         self.document.select(figure.person.id, Part(kind, names[(at + by) % len(names)]))
 

@@ -38,7 +38,7 @@ def make_workbench(session: Session, actions: Actions, show_hint) -> Workbench:
         actions: of the window; its canvas actions are given to the canvas here.
         show_hint: takes a sentence for the status bar.
     """
-    workspace = Workspace(session.document, session)
+    workspace = Workspace(session.document, session.joint_set, session)
     photo = PhotoView(workspace, session.desk)
     actions.give_to(photo)
     side = SideView(workspace)

@@ -48,6 +48,7 @@ class Workspace(QObject):
 
     Args:
         document: the open photo.
+        joint_set: in which points are placed for people who have none.
     """
 
     changed = Signal(object)
@@ -57,12 +58,12 @@ class Workspace(QObject):
     reset = Signal()
     proposal_wanted = Signal(int)
 
-    def __init__(self, document: Document, parent: QObject | None = None):
+    def __init__(self, document: Document, joint_set: str, parent: QObject | None = None):
         super().__init__(parent)
         self.document = document
         self._bodies: dict[str, Body] = {}
         self._skeletons: dict[str, Skeleton] = {}
-        self.figures = Figures(document, self._bodies)
+        self.figures = Figures(document, self._bodies, joint_set)
         self.rig = Rig(self._skeletons)
         self.copied: Copied | None = None
         self.options = ViewOptions()

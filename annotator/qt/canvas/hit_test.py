@@ -65,7 +65,7 @@ def nearest(points: np.ndarray, x: float, y: float, within_px: float = GRAB_PX) 
 def point_at(figure: Figure, shown: np.ndarray, x: float, y: float) -> Target | None:
     """The 2D point of somebody at a place; `shown` is (K, 2) in the view, NaN where there is none."""
     row = nearest(shown, x, y)
-    if row is None or figure.keypoints is None:
+    if row is None:
         return None
     return Target(Kind.POINT, figure.person.id, JOINT_SETS[figure.keypoints.joint_set].names[row])
 

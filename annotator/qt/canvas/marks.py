@@ -31,8 +31,6 @@ def _faded(colour: QColor, opacity: float) -> QColor:
 def draw_points(painter: QPainter, figure: Figure, shown: np.ndarray, radius: float = POINT_PX) -> None:
     """2D points: filled = visible, ring = hidden; bold with a dot = placed by a person; fainter = less confident."""
     keypoints = figure.keypoints
-    if keypoints is None:
-        return
     names = JOINT_SETS[keypoints.joint_set].names
     for row in np.flatnonzero((keypoints.visibility > 0) & np.isfinite(shown).all(axis=1)):
         centre = QPointF(*shown[row])

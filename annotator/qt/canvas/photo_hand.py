@@ -161,7 +161,7 @@ class PhotoHand(Hand):
     def _detected(self, gesture: PointDrag) -> tuple[float, float] | None:
         """Where the detector saw the point in the hand."""
         figure, part = self.workspace.figure, self.document.part
-        if figure is None or part is None or figure.keypoints is None:
+        if figure is None or part is None:
             return None
         prediction = figure.person.predictions.get(f"points/{figure.keypoints.joint_set}")
         found = None if prediction is None else prediction.keypoints
@@ -173,7 +173,7 @@ class PhotoHand(Hand):
     def _place(self, here: tuple[float, float]) -> None:
         """Put the selected point where the click was; the next one that is missing is asked for."""
         figure, part = self.workspace.figure, self.document.part
-        if figure is None or figure.keypoints is None or part is None or part.kind is not PartKind.POINT:
+        if figure is None or part is None or part.kind is not PartKind.POINT:
             self.workspace.take(Tool.DRAG)
             return
         gesture = PointDrag(figure, part.name, self.workspace.rig)

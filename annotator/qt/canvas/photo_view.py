@@ -56,6 +56,7 @@ class PhotoView(BodyView):
         self.setMinimumSize(320, 240)
         workspace.when(Change.PHOTO, self._open)
         workspace.tool_changed.connect(self._show_tool)
+        workspace.when(Change.SELECTION, self._show_tool)
         workspace.reset.connect(self.hand.give_up)
 
     # --- the photo
@@ -152,7 +153,7 @@ class PhotoView(BodyView):
         corners = []
         if figure.box is not None:
             corners.append(figure.box.xyxy.reshape(2, 2))
-        if figure.keypoints is not None and (seen := figure.keypoints.visibility > 0).any():
+        if (seen := figure.keypoints.visibility > 0).any():
             corners.append(figure.keypoints.points_px[seen])
         if figure.joints_px is not None:
             corners.append(figure.joints_px[np.isfinite(figure.joints_px).all(axis=1)])
@@ -179,8 +180,6 @@ class PhotoView(BodyView):
 
     def points_shown(self, figure: Figure) -> np.ndarray:
         """(K, 2) somebody's 2D points in the view, NaN where there is none."""
-        if figure.keypoints is None:
-            return np.zeros((0, 2))
         shown = self.view.to_view(figure.keypoints.points_px)
         shown[figure.keypoints.visibility == 0] = np.nan
         return shown
@@ -228,8 +227,6 @@ class PhotoView(BodyView):
         if not options.points:
             return
         for figure in sorted(figures, key=lambda figure: figure.person.id == selected):
-            if figure.keypoints is None:
-                continue
             joint_set = JOINT_SETS[figure.keypoints.joint_set]
             colours = limb_colours(figure, joint_set.edges) if options.errors else None
             mine = figure.person.id == selected
@@ -271,14 +268,22 @@ class PhotoView(BodyView):
             return None
         if part.kind.value == "joint":
             return self.joint_place(figure, part.name) if self.workspace.options.joints else None
-        if figure.keypoints is None or part.name not in (names := JOINT_SETS[figure.keypoints.joint_set].names):
+        if part.name not in (names := JOINT_SETS[figure.keypoints.joint_set].names):
             return None
         return self.points_shown(figure)[names.index(part.name)]
 
     # --- events
 
     def _show_tool(self) -> None:
-        self.setCursor(Qt.CursorShape.ArrowCursor if self.workspace.tool is Tool.DRAG else Qt.CursorShape.CrossCursor)
+        tool, point = self.workspace.tool, self.workspace.point_selected()
+        self.setCursor(Qt.CursorShape.ArrowCursor if tool is Tool.DRAG else Qt.CursorShape.CrossCursor)
+        if tool is Tool.PLACE and point is not None:
+            words = point.replace("_", " ")
+            self.workspace.hint.emit(tr("Click where the {point} is; E skips it, Esc ends", point=words))
+        elif tool is Tool.BOX:
+            self.workspace.hint.emit(tr("Draw a box around somebody; Esc ends"))
+        else:
+            self.workspace.hint.emit("")
         self.update()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:

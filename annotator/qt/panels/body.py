@@ -78,7 +78,7 @@ class BodyPanel(QWidget):
         self.who.setText(
             tr("Person {place} of {count} · {state}", place=place, count=len(document.people), state=tr(person.state))
         )
-        self.fit.setEnabled(figure is not None and figure.params is not None and figure.keypoints is not None)
+        self.fit.setEnabled(figure is not None and figure.params is not None)
 
     def _set_trust(self, value: int) -> None:
         self.workspace.rig.trust = value / _STEPS

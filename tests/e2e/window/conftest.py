@@ -129,6 +129,8 @@ def bench(window, qtbot):
     qtbot.waitUntil(
         lambda: area.canvas.is_ready and workspace.is_ready and workspace.figure is not None, timeout=20_000
     )
+    # Looking into drawn boxes takes a process and seconds; `test_jobs` is about that.
+    workspace.proposal_wanted.disconnect()
     area.canvas.fit_person(glide=False)
     area.canvas.setFocus()
     qtbot.wait(10)

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 
 from annotator.document import Part, PartKind
+from annotator.qt.workspace import Tool
 from annotator.quality import point_errors_px
 from cliff_core.records import Provenance
 from cliff_core.skeletons import COCO17
@@ -141,6 +142,27 @@ def test_back_to_the_detection(bench, mouse, saved, window, qtbot):
     qtbot.keyClick(bench.canvas, Qt.Key.Key_S)
     saved(window)
     assert workspace.figure.keypoints.points_px[WRIST] == pytest.approx(detected)
+
+
+def test_points_are_placed_one_by_one_on_somebody_who_has_none(bench, mouse, saved, window, qtbot):
+    workspace = bench.canvas.workspace
+    workspace.rig.follow = False
+    qtbot.keyClick(bench.canvas, Qt.Key.Key_B)
+    mouse.drag((20, 20), (120, 220))
+    saved(window)
+    figure = workspace.figure
+    assert figure.box is not None
+    assert not figure.keypoints.visibility.any()
+    qtbot.keyClick(bench.canvas, Qt.Key.Key_P)
+    for place_px in ((40, 60), (60, 60)):
+        mouse.press(place_px)
+        mouse.release()
+        saved(window)
+    qtbot.keyClick(bench.canvas, Qt.Key.Key_Escape)
+    placed = workspace.figure.keypoints
+    assert [COCO17.names[row] for row in np.flatnonzero(placed.visibility)] == ["nose", "left_eye"]
+    assert placed.points_px[1] == pytest.approx(bench.canvas.view.to_photo(60, 60))
+    assert workspace.tool is Tool.DRAG
 
 
 def test_the_wheel_keeps_what_is_under_the_cursor_and_the_overlay_stays_sharp(bench, mouse):

@@ -42,6 +42,7 @@ def refine(
     project: ProjectFolder,
     rounds: Annotated[int, typer.Option(min=1, help="At most; one that helps no more was the last.")] = 1,
     seed: Annotated[int, typer.Option(help="Every random choice follows from it.")] = 0,
+    polish: Annotated[bool, typer.Option("--polish", help="Also fit each body to its own points at the end.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for a copy of report, summary and weights.")] = None,
     always: Annotated[
         bool, typer.Option("--always", help="Apply it even where withheld points do not say that it is better.")
@@ -55,7 +56,15 @@ def refine(
 
     with console_progress() as progress:
         report = refine_on(
-            project, rounds=rounds, seed=seed, model=model, body=body, out=out, always=always, progress=progress
+            project,
+            rounds=rounds,
+            seed=seed,
+            polish=polish,
+            model=model,
+            body=body,
+            out=out,
+            always=always,
+            progress=progress,
         )
     show(report, as_json)
 

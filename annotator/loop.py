@@ -146,6 +146,7 @@ def refine_on(
     *,
     rounds: int,
     seed: int,
+    polish: bool,
     model: Path | None,
     body: Path | None,
     out: Path | None,
@@ -158,7 +159,7 @@ def refine_on(
         ProjectError: the project cannot be written.
         JobError: the job failed.
     """
-    settings = {"rounds": rounds, "seed": seed, **_files(model=model, body=body)}
+    settings = {"rounds": rounds, "seed": seed, "polish": polish, **_files(model=model, body=body)}
     with for_writing(folder) as project:
         job, said = run_job_here(project, JobRequest("refine", settings), progress)
         applies = always or said.get("better", False) or not said.get("rounds")  # without a round only suspicion is new

@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from cliff_core.skeletons import SMPL24
 from cliff_core.training.guard import expected_error_mm
 
 _PLAN = "plan.json"
+_SHARDS = 1000  # of a job, about
 _AHEAD = 16  # handfuls that may be done while a large photo before them is still at work
 _LABELS = (Provenance.HUMAN, Provenance.IMPORTED)
 _ENOUGH_POINTS = 6  # with fewer of a person's own, a detector reads the others too
@@ -47,6 +49,10 @@ class _Task:
 
     photo: Photo
     people: tuple[Person, ...] | None
+
+
+_Result = tuple[tuple[int, int] | None, PhotoResult]
+"""Width and height of a photo as it was read, `None` if it was refused, and what became of it."""
 
 
 def propose_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
@@ -195,20 +201,26 @@ def _predict(
     finished = {path.stem for path in run.finished_shards()}
     totals = {"photos": len(tasks), "people": 0, "nobody": 0, "refused": 0}
 
-    def work(numbered: tuple[int, list[_Task]]) -> tuple[int, Shard | None]:
-        number, handful = numbered
-        name = f"{number:06}-{shard_key(version, [_facts(task) for task in handful])}"
+    def work(numbered: tuple[int, list[list[_Task]]]) -> tuple[int, Shard | None]:
+        number, handfuls = numbered
+        together = list(chain.from_iterable(handfuls))
+        name = f"{number:06}-{shard_key(version, [_facts(task) for task in together])}"
         if name in finished:
-            return len(handful), None
-        if news.should_stop:
-            return 0, None
-        results = studio.bodies([task.photo.name for task in handful])
-        shard = _shard(handful, results, uid, notes, predictor)
+            return len(together), None
+        results: list[_Result] = []
+        for handful in handfuls:
+            if news.should_stop:
+                return 0, None
+            for _, rgb, result in studio.bodies([task.photo.name for task in handful]):
+                results.append((None if rgb is None else (rgb.shape[1], rgb.shape[0]), result))
+        shard = _shard(together, results, uid, notes, predictor)
         write_shard(run.shards / f"{name}.npz", shard)
-        return len(handful), shard
+        return len(together), shard
 
     done, shards = 0, len(finished)
-    pieces = enumerate(_handfuls(tasks, workers))
+    handfuls = list(_handfuls(tasks, workers))
+    # people see the first ones at once; a large project does not become a hundred thousand files
+    pieces = enumerate(in_handfuls(handfuls, 1 + len(handfuls) // _SHARDS, math.inf, lambda _: 1.0))
     with torch_threads(threads), closing(map_in_order(work, pieces, workers, _AHEAD)) as results:
         for count, shard in results:
             done += count
@@ -269,7 +281,7 @@ def _labels(person: Person) -> Keypoints | None:
 
 def _shard(
     tasks: Sequence[_Task],
-    results: Sequence[tuple[str, np.ndarray | None, PhotoResult]],
+    results: Sequence[_Result],
     uid: str,
     notes: Mapping[str, Any],
     predictor: Predictor,
@@ -277,13 +289,13 @@ def _shard(
     rows: list[ShardRow] = []
     nobody: list[int] = []
     refused: dict[int, str] = {}
-    for task, (name, rgb, result) in zip(tasks, results, strict=True):
+    for task, (size_px, result) in zip(tasks, results, strict=True):
         photo = task.photo
-        if rgb is None:
+        if size_px is None:
             refused[photo.id] = result.refusal
             continue
-        if (rgb.shape[1], rgb.shape[0]) != photo.size_px:
-            refused[photo.id] = f"{name}: is another picture now; `relink` finds the one that it was"
+        if size_px != photo.size_px:
+            refused[photo.id] = f"{photo.name}: is another picture now; `relink` finds the one that it was"
             continue
         if task.people is None:
             if not result.estimates:

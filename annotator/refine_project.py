@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,15 @@ from cliff_core.records import Box, Camera, Estimate, Keypoints, Provenance
 from cliff_core.skeletons import SMPL24
 from cliff_core.training.finetune import Epoch, FinetuneSettings, Watch
 from cliff_core.training.guard import UNSUPERVISED, distance_mm
-from cliff_core.training.refining import RefinedPeople, crops_with, lowest_withheld, refine_crops, save_model, trunk_key
+from cliff_core.training.refining import (
+    RefinedPeople,
+    crops_with,
+    lowest_withheld,
+    refine_crops,
+    save_model,
+    trunk_key,
+    with_points,
+)
 from cliff_core.training.supervision import PersonEdits, body_edits, weighed_points
 
 SUMMARY, REPORT, WEIGHTS = "summary.json", "report.html", "weights.pt"
@@ -71,8 +79,8 @@ class Subject:
 def refine_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
     """The job "refine".
 
-    Settings: `rounds`, `seed`, `model` and `body` (files); `detected_trust` (0..1) lets the points of people whom
-    nobody has looked at supervise too.
+    Settings: `rounds`, `seed`, `model` and `body` (files); `polish` (each body a last step nearer to its points);
+    `detected_trust` (0..1) lets the points of people whom nobody has looked at supervise too.
 
     Raises:
         JobError: nobody can be refined.
@@ -90,7 +98,8 @@ def refine_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
         raise JobError(f"{project.folder}: nobody to refine{hint}; run propose or draw boxes first")
     points, placed = weighed_points([each.points for each in subjects], crops.centre_px, crops.box_height_px)
     trust = _trust(subjects, placed, float(settings.get("detected_trust", 0.0)))
-    edits = body_edits([_edits(each.person, body.gender) for each in subjects], crops)
+    set_by_hand = [_edits(each.person, body.gender) for each in subjects]
+    edits = body_edits(set_by_hand, crops)
 
     def curve(stage: str, epoch: Epoch) -> None:
         values = {"fitted": epoch.fitted, "withheld": epoch.withheld, "prior_distance": epoch.prior_distance}
@@ -99,6 +108,15 @@ def refine_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
     rounds = int(settings.get("rounds", 1))
     watch = Watch(curve, lambda: news.should_stop)
     people = refine_crops(model, body, crops, points, edits, tuning, rounds, news, watch, trust)
+    if settings.get("polish"):
+        from cliff_core.training.polishing import polish_people
+
+        rows = np.flatnonzero(people.verdict.takes_refined).tolist()
+        marked, weight = with_points(crops, points), points[..., 2] * trust
+        polished = polish_people(
+            body, marked, weight, people.refined, set_by_hand, rows, news, lambda: news.should_stop
+        )
+        people = replace(people, refined=polished)
     said = _summary(subjects, people, points, placed, edits, refused)
     if people.model is not None:
         said["weights"] = save_model(people.model, run.path / WEIGHTS, f"{model.name}-refined")

@@ -18,7 +18,8 @@ from cliff_core.records import Box, Camera, Keypoints, Provenance
 from cliff_core.skeletons import COCO17, COCO23, SMPL24
 from cliff_core.training.finetune import FinetuneSettings, Watch
 from cliff_core.training.guard import UNSUPERVISED, Evidence, expected_error_mm, judge
-from cliff_core.training.refining import refine_crops, rows_of, save_model
+from cliff_core.training.polishing import polish_people
+from cliff_core.training.refining import estimates_of, refine_crops, rows_of, save_model, with_points
 from cliff_core.training.supervision import BodyEdits, PersonEdits, body_edits, weighed_points
 
 SIZE = (640, 480)
@@ -295,3 +296,19 @@ def test_some_of_the_people_are_those_people():
     assert some.boxes == (crops.boxes[2], crops.boxes[0])
     assert torch.equal(some.features, crops.features[[2, 0]])
     assert np.array_equal(some.centre_px, crops.centre_px[[2, 0]])
+
+
+def test_polish_keeps_what_a_person_set_to_the_digit(body):
+    crops = people([Box(100, 100, 200, 400)] * 2)
+    points, _ = weighed_points([[coco(np.random.default_rng(n).uniform(100, 400, (17, 2)))] for n in range(2)],
+                               crops.centre_px, crops.box_height_px)  # fmt: skip
+    marked, elbow = with_points(crops, points), np.array([0.125, -0.5, 0.25])
+    refined = estimates_of(model(), body, marked, silent)
+    edits = [PersonEdits({18: elbow}, {2: 1.5}, np.array([0.25, 0.125, 6.0])), PersonEdits({}, {})]
+    found = polish_people(body, marked, points[..., 2], refined, edits, [0, 1], silent, lambda: False)
+    assert np.array_equal(found[0].params.pose_rotvec[18], elbow)
+    assert found[0].params.betas[2] == 1.5
+    assert np.array_equal(found[0].params.transl, [0.25, 0.125, 6.0])
+    assert not np.array_equal(found[1].params.pose_rotvec, refined[1].params.pose_rotvec)
+    kept = polish_people(body, marked, points[..., 2], refined, edits, [0, 1], silent, lambda: True)
+    assert kept == refined

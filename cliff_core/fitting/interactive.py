@@ -31,7 +31,8 @@ _TRUST_RANGE = 3.0  # the slider's ends weigh the prior a thousand times more, o
 _START_SHARE = 1e-3  # pull towards the start of a step, relative to the prior's
 _LIMB_START_SHARE = 1e-2
 _WALL = 1 / np.radians(3) ** 2
-_EXTRA_ITERATIONS = 18
+_EXTRA_ITERATIONS = 16
+_ENOUGH = 1e-4  # share of the cost that a step must gain
 _NUDGE = 0.25  # radians by which a straight limb is bent before another try
 
 # How far CLIFF's prediction is usually off, radians.
@@ -183,8 +184,9 @@ class InteractiveSolver:
 
     def _problem(self, start: State, aims, free, is_limb: bool) -> Problem:
         depth = max(float(start.transl[2]), 0.3)
-        weights = np.array([_HARD_WEIGHT if aim.weight > _HARD_FROM else aim.weight for aim in aims])
-        weights = weights / _POINT_SIGMA_M**2
+        pull = 10 ** (_TRUST_RANGE * (1 - 2 * min(max(self.trust, 0.0), 1.0)))
+        hard = _HARD_WEIGHT * max(pull, 1.0)  # met against the stiffest prior too
+        weights = np.array([hard if aim.weight > _HARD_FROM else aim.weight for aim in aims]) / _POINT_SIGMA_M**2
         terms: list[PhotoPoints | SpacePoints] = []
         flat = [index for index, aim in enumerate(aims) if aim.xy_px is not None]
         if flat:
@@ -195,7 +197,6 @@ class InteractiveSolver:
             rows, place = [aims[i].point for i in deep], [aims[i].xyz_m for i in deep]
             terms.append(SpacePoints(np.array(rows), np.array(place, dtype=float), weights[deep]))
         travel = np.array([_TRANSL_SIGMA_M, _TRANSL_SIGMA_M, _DEPTH_SIGMA * depth]) ** -2.0
-        pull = 10 ** (_TRUST_RANGE * (1 - 2 * min(max(self.trust, 0.0), 1.0)))
         if is_limb:
             turn = ROTATION_WEIGHT * _LIMB_START_SHARE
             turn[0] *= 100  # a drag of a limb turns the whole body last
@@ -207,25 +208,23 @@ class InteractiveSolver:
             ]
         return Problem(self.skeleton, free, tuple(terms), tuple(anchors), _WALL)
 
-    def _try_on(self, problem, found: State, cost: float, hard, turning) -> tuple[State, int]:
-        """More steps; then again from limbs bent a little, since a straight one cannot tell how to shorten."""
-        found, cost, used = minimise(problem, found, _EXTRA_ITERATIONS, 1e-9, lambda state: self._reached(state, hard))
-        if self._reached(found, hard):
-            return found, used
+    def _try_on(self, problem: Problem, found: State, cost: float, hard, turning) -> tuple[State, int]:
+        """More steps where the first were not enough; then from bent limbs, since a straight one cannot shorten."""
+
+        def reached(state):
+            return self._reached(state, hard)
+
+        found, cost, used = minimise(problem, found, _EXTRA_ITERATIONS, _ENOUGH, reached)
         hinges = [joint for joint in _HINGES if joint in turning]
-        if hinges:
-            step = np.zeros((24, 3))
-            for joint in hinges:
-                middle = BOXES[joint].mean(axis=1)
-                step[joint] = _NUDGE * middle / np.linalg.norm(middle)
-            bent = found.moved(np.concatenate([step.reshape(-1), np.zeros(13)]))
-            bent, bent_cost, more = minimise(
-                problem, bent, _EXTRA_ITERATIONS, 1e-9, lambda state: self._reached(state, hard)
-            )
-            used += more
-            if bent_cost < cost:
-                return bent, used
-        return found, used
+        if reached(found) or not hinges:
+            return found, used
+        step = np.zeros((24, 3))
+        for joint in hinges:
+            middle = BOXES[joint].mean(axis=1)
+            step[joint] = _NUDGE * middle / np.linalg.norm(middle)
+        bent = found.moved(np.concatenate([step.reshape(-1), np.zeros(13)]))
+        bent, bent_cost, more = minimise(problem, bent, _EXTRA_ITERATIONS, _ENOUGH, reached)
+        return (bent if bent_cost < cost else found), used + more
 
     def _reached(self, state: State, hard) -> bool:
         points = self.skeleton.points(state.rotmat, state.betas, state.transl)

@@ -21,8 +21,9 @@ from cliff_core.fitting.manifold import rotvec_and_slope, turned
 from cliff_core.records import Camera
 
 _NEAR_M = 0.05  # nearer points are projected as if they stood here: a step may pass the camera, an error may not
-_LONGEST_TURN = 0.8  # radians of one joint in one step
-_DAMPING_START, _DAMPING_MIN, _DAMPING_MAX = 1e-3, 1e-9, 1e8
+_LONGEST_TURN = 0.4  # radians of one joint in one step: beyond, the Jacobian tells little
+_DAMPING_START, _DAMPING_MIN, _DAMPING_MAX, _DAMPING_CHANGE = 1e-2, 1e-5, 1e8, 8.0
+_LOOSE, _STIFF = 0.03, 1e5  # damping takes no variable for looser (against the stiffest) or stiffer than this
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,16 +243,16 @@ def minimise(
     cost, gradient, matrix = problem.normal(state)
     while used < iterations:
         used += 1
-        step = _step(problem, gradient, matrix, damping)
+        step, damping = _step(problem, gradient, matrix, damping)
         trial = state.moved(step)
         trial_cost = problem.cost(trial)
         if not trial_cost < cost:  # worse, or not a number
-            damping *= 8
+            damping *= _DAMPING_CHANGE
             if damping > _DAMPING_MAX or np.abs(step).max() < 1e-9:
                 break
             continue
         fallen = cost - trial_cost
-        state, damping = trial, max(damping / 8, _DAMPING_MIN)
+        state, damping = trial, max(damping / _DAMPING_CHANGE, _DAMPING_MIN)
         if fallen <= enough * cost or (stop is not None and stop(state)):
             return state, trial_cost, used
         if used < iterations:
@@ -261,15 +262,24 @@ def minimise(
     return state, cost, used
 
 
-def _step(problem: Problem, gradient: np.ndarray, matrix: np.ndarray, damping: float) -> np.ndarray:
-    """The damped step in all 85 variables; zero where nothing can be solved."""
-    diagonal = np.diag(matrix)
-    damped = matrix.copy()
-    # relative to each variable's own curvature, with a floor for those that nothing holds
-    damped[np.diag_indices(len(damped))] += damping * np.maximum(diagonal, 1e-6 * diagonal.max() + 1e-12)
-    _, solution, failed = dposv(damped, -gradient)
+def _step(problem: Problem, gradient: np.ndarray, matrix: np.ndarray, damping: float) -> tuple[np.ndarray, float]:
+    """A step in all 85 variables that turns no joint too far, and the damping that this took.
+
+    Damping is relative to each variable's own curvature, within bounds: what nothing holds would turn without end, and
+    a hard aim must not brake the motions that leave it where it is. A step that is too long is damped, not shortened,
+    because what holds the aims is then kept and what is loose gives way. Zero where nothing can be solved.
+    """
+    diagonal, scale = np.minimum(np.diag(matrix), _STIFF), np.empty(len(matrix))
+    turning = problem.free < BETAS.start
+    for kind in (turning, ~turning):
+        scale[kind] = np.maximum(diagonal[kind], _LOOSE * diagonal[kind].max(initial=0.0) + 1e-12)
     step = np.zeros(VARIABLES)
-    if failed == 0 and np.isfinite(solution).all():
-        longest = np.abs(solution[problem.free < 72]).max(initial=0.0)
-        step[problem.free] = solution * min(1.0, _LONGEST_TURN / max(longest, 1e-12))
-    return step
+    while damping <= _DAMPING_MAX:
+        damped = matrix.copy()
+        damped[np.diag_indices(len(damped))] += damping * scale
+        _, solution, failed = dposv(damped, -gradient)
+        if failed == 0 and np.abs(solution[turning]).max(initial=0.0) <= _LONGEST_TURN and np.isfinite(solution).all():
+            step[problem.free] = solution
+            break
+        damping *= _DAMPING_CHANGE / 2
+    return step, damping

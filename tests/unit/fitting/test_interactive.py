@@ -43,6 +43,17 @@ def _direction(random, count):
     return vector / np.linalg.norm(vector)
 
 
+@pytest.mark.parametrize("trust", [0.5, 1.0])
+def test_a_keypoint_arrives_after_a_wild_jump_of_the_mouse_too(skeleton, camera, people, pixels_of, trust):
+    random = np.random.default_rng(12)
+    for number, params in enumerate(people[:15]):
+        aims, row = _aims(pixels_of(params)), number % 17
+        aims[row] = Aim(row, tuple(pixels_of(params)[row] + 300 * _direction(random, 2)), None, HARD)
+        solved = InteractiveSolver(skeleton, camera, _disturbed(params, random), trust=trust).solve(params, aims)
+        assert solved.residual_px[row] <= 1
+        assert solved.iterations <= 22
+
+
 def test_all_points_pull_the_body_to_where_they_are(skeleton, camera, people, pixels_of, points_of):
     random = np.random.default_rng(1)
     before, after = [], []

@@ -67,4 +67,4 @@ class Background(QObject):
         elif failed is not None and isinstance(error, Exception):
             failed(error)
         elif not isinstance(error, Stopped):
-            raise error
+            raise error  # to whoever shows problems

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from PySide6.QtCore import QCoreApplication, QObject, QTimer, Signal
 
 from annotator.document import Change, Document
-from annotator.project import Project, queries
+from annotator.project import Project, open_project, queries
 from annotator.project.queries import Counts, Show, View
 from annotator.project.state import Person
+from annotator.qt.background import Background
 from annotator.qt.desk import Desk
 from annotator.qt.settings import Recent, Settings
 from annotator.qt.strings import tr
 from annotator.qt.thumbnails import thumbnail_path
 from annotator.worklist import SUSPICION, Entry, advice, next_people
 
+T = TypeVar("T")
+
 _WORST_LISTED = 20_000
 _PORTION = 500
-_ADVISE_MS = 1000
+_ADVISE_MS = 3000  # of rest: in a large project it takes a second of a core
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class Session(QObject):
         self.joint_set = project.setting("joint_set", "coco17")
         self.name = project.setting("name") or project.folder.name
         self.desk = Desk(project, self)
+        self._beside = Background(self)
         self.document = Document(self.desk.project)
         self.browsing = self._remembered_browsing()
         self.ids: list[int] = []
@@ -94,15 +99,17 @@ class Session(QObject):
     def begin(self) -> None:
         """Read the list and the counts, and go where the person was."""
         name = self.place.get("photo", "")
-        self.count()
 
         def found(photo_id: int | None) -> None:
             if photo_id is not None and self.document.photo is None:
                 self.document.open_photo(photo_id)
             self.browse(self.browsing, open_first=photo_id is None)
+            self.count()
 
         def look(project: Project) -> int | None:
             photo = project.photo_named(name) if name else None
+            if photo is None:
+                photo = next(iter(queries.photo_page(project.database, self.browsing.view, limit=1)), None)
             return None if photo is None else photo.id
 
         self.desk.project(look, found)
@@ -110,6 +117,7 @@ class Session(QObject):
     def close(self) -> None:
         """Remember the place, and close the project. Waits for the disk."""
         self._advising.stop()
+        self._beside.close()
         self.remember()
         self.desk.close()
         QCoreApplication.removePostedEvents(self.desk)  # answers that nobody waits for any more
@@ -161,7 +169,12 @@ class Session(QObject):
             if open_first and ids and self.document.photo is None:
                 self.document.open_photo(ids[0])
 
-        self.desk.project(read, arrived)
+        self._beside.run(lambda: self._read_beside(read), arrived)
+
+    def _read_beside(self, work: Callable[[Project], T]) -> T:
+        """What takes a moment in a large project is read through a door of its own, and holds up no edit."""
+        with open_project(self.folder, read_only=True) as project:
+            return work(project)
 
     def show(self, show: Show) -> None:
         """Choose a filter."""
@@ -314,7 +327,7 @@ class Session(QObject):
 
     def advise(self) -> None:
         """Ask whether labelling, refining or accepting pays off now; answered by `advised`."""
-        self.desk.project(advice, self.advised.emit)
+        self._beside.run(lambda: self._read_beside(advice), self.advised.emit)
 
     def go_on(self, *, reviewing: bool = False) -> None:
         """After somebody is finished: the next unfinished person here, else the next photo of the list with one."""
@@ -370,6 +383,8 @@ class Session(QObject):
 
     def _changed(self, change: Change) -> None:
         photo = self.document.photo
+        if self._advising.isActive():
+            self._advising.start()
         if photo is not None and photo.id == self._heading:
             self._heading = None
         if Change.PEOPLE in change and photo is not None:

@@ -7,13 +7,14 @@ from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
+    QHeaderView,
     QLineEdit,
-    QListView,
     QProgressBar,
     QStackedWidget,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
+    QTableView,
     QToolButton,
     QWidget,
 )
@@ -209,9 +210,18 @@ class PhotoList(QWidget):
         self.order.setToolTip(tr("Worst first: where a look is worth most"))
         self.order.setAccessibleName(tr("Worst first"))
         self.order.toggled.connect(session.sort)
-        self.list = QListView()
+        # A table of one column: unlike a list view it asks nothing of rows that are out of sight.
+        self.list = QTableView()
         self.list.setAccessibleName(tr("Photos"))
-        self.list.setUniformItemSizes(True)
+        self.list.setShowGrid(False)
+        self.list.setWordWrap(False)
+        self.list.setTabKeyNavigation(False)
+        self.list.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.list.horizontalHeader().hide()
+        self.list.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.list.verticalHeader().hide()
+        self.list.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        self.list.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
         self.list.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.list.verticalScrollBar().setSingleStep(ROW_HEIGHT // 2)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

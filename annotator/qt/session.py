@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from PySide6.QtCore import QCoreApplication, QObject, QTimer, Signal
@@ -14,6 +14,7 @@ from annotator.project import Project, open_project, queries
 from annotator.project.queries import Counts, Show, View
 from annotator.project.state import Person
 from annotator.qt.background import Background
+from annotator.qt.browsing import Browsing
 from annotator.qt.desk import Desk
 from annotator.qt.settings import Recent, Settings
 from annotator.qt.strings import tr
@@ -25,19 +26,6 @@ T = TypeVar("T")
 _WORST_LISTED = 20_000
 _PORTION = 500
 _ADVISE_MS = 3000  # of rest: in a large project it takes a second of a core
-
-
-@dataclass(frozen=True, slots=True)
-class Browsing:
-    """What the photo list shows.
-
-    Attributes:
-        view: which photos.
-        worst_first: by suspicion instead of by name; only photos with somebody unfinished who has one.
-    """
-
-    view: View = field(default_factory=View)
-    worst_first: bool = False
 
 
 class Session(QObject):
@@ -72,7 +60,7 @@ class Session(QObject):
         self.desk = Desk(project, self)
         self._beside = Background(self)
         self.document = Document(self.desk.project)
-        self.browsing = self._remembered_browsing()
+        self.browsing = Browsing.of_place(self.place)
         self.ids: list[int] = []
         self.rows: dict[int, int] = {}
         self.counts: Counts | None = None
@@ -202,7 +190,7 @@ class Session(QObject):
 
         def failed(error: Exception) -> None:
             self._counting = False
-            raise error
+            raise error  # to whoever shows problems
 
         self.desk.project(lambda project: queries.progress_of(project.database), arrived, failed)
 
@@ -251,7 +239,7 @@ class Session(QObject):
 
     @property
     def _row_ahead(self) -> int:
-        """The place of the photo that is on its way, or open: two quick presses are two steps."""
+        """Of the photo that is on its way, or open: two quick presses are two steps."""
         return self.row if self._heading is None else self.rows.get(self._heading, -1)
 
     def go(self, photo_id: int, person: int | None = None) -> None:
@@ -392,11 +380,3 @@ class Session(QObject):
                 self.last_touched = photo.id
                 self.count()
             self.touched.emit({photo.id})
-
-    def _remembered_browsing(self) -> Browsing:
-        place = self.place
-        try:
-            show = Show(place.get("show", "all"))
-        except ValueError:
-            show = Show.ALL
-        return Browsing(View(show), bool(place.get("worst_first", False)))

@@ -41,8 +41,8 @@ class Catalogue(QTranslator):
         return not self._texts
 
     def translate(self, context: str, source: str, disambiguation: str | None = None, n: int = -1) -> str:
-        """The translation, or nothing where there is none."""
-        return self._texts.get(source, "")
+        """The translation, or the text itself where there is none."""
+        return self._texts.get(source, source)
 
 
 def load_catalogue(language: str) -> Catalogue | None:

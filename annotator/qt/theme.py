@@ -242,6 +242,9 @@ QListView:focus, QTreeView:focus, QTableView:focus { border: none; }
 QAbstractItemView::item { border-radius: 4px; padding: 2px 4px; }
 QAbstractItemView::item:hover { background: @hover; }
 QAbstractItemView::item:selected { background: @selection; }
+QTableView#photo_rows { selection-background-color: transparent; }
+QTableView#photo_rows::item, QTableView#photo_rows::item:hover, QTableView#photo_rows::item:selected {
+    background: transparent; }
 QHeaderView::section { background: @panel; color: @quiet_text; border: none; border-bottom: 1px solid @hairline;
     padding: 4px 8px; }
 QTableView { gridline-color: @hairline; }

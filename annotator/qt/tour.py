@@ -68,12 +68,13 @@ class Tour(QFrame):
         self.title = label("", "title", wrap=True)
         self.text = label("", wrap=True)
         self.count = label("", "quiet")
-        self.back = button(tr("Back"), lambda: self._go(-1), role="flat", name="tour_back")
+        self.back = button(tr("Previous"), lambda: self._go(-1), role="flat", name="tour_back")
         self.next = button(tr("Next"), lambda: self._go(1), role="primary", name="tour_next")
         self.end_button = button(tr("End"), self.end, role="flat", name="tour_end")
         layout = column(self.title, self.text, margin=16, spacing=8)
         layout.addLayout(row(self.count, -1, self.end_button, self.back, self.next, spacing=4))
         self.setLayout(layout)
+        self._column = layout
         window.installEventFilter(self)
         self._show()
 
@@ -125,7 +126,7 @@ class Tour(QFrame):
 
     def _put(self) -> None:
         """Beside the target where there is room, else inside of it; never outside of the window."""
-        self.layout().activate()
+        self._column.activate()
         self.resize(_WIDTH, max(self.sizeHint().height(), self.heightForWidth(_WIDTH)))
         target = self._stops[self.place].target
         corner = target.mapTo(self._window, QPoint(0, 0))

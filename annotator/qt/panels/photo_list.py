@@ -212,6 +212,7 @@ class PhotoList(QWidget):
         self.order.toggled.connect(session.sort)
         # A table of one column: unlike a list view it asks nothing of rows that are out of sight.
         self.list = QTableView()
+        self.list.setObjectName("photo_rows")
         self.list.setAccessibleName(tr("Photos"))
         self.list.setShowGrid(False)
         self.list.setWordWrap(False)

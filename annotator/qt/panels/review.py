@@ -57,7 +57,8 @@ class ReviewPanel(QScrollArea):
         self.reason.addItems(usual_reasons())
         self.reason.setCurrentText("")
         self._reason_text.setPlaceholderText(tr("Why is it wrong?"))
-        self.reason.setAccessibleName(tr("Reason of the rejection"))
+        for field in (self.reason, self._reason_text):
+            field.setAccessibleName(tr("Reason of the rejection"))
         self._reason_text.returnPressed.connect(self.reject_person)
         self.reason.editTextChanged.connect(lambda: self._show_person())
         self.reject_button = button(tr("Reject"), self.reject_person, name="reject")

@@ -31,13 +31,13 @@ from cliff_core.skeletons import COCO23, SMPL24
 
 OPEN_CROP = CropSpec(256, 256, 1.2, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), True)
 FORMAT = "open-cliff"
-_VERSION = 2
+_VERSION = 3
 _STATE = 144 + 10 + 3
 POINTS = len(COCO23) + len(SMPL24)
 _FEATURE_LIMIT = 6.0  # standard deviations
 _MEAN_SCALE = 0.9
 _POINT_LIMIT = 3.0  # a point further than this many half crops outside tells no more than that it is outside
-_RESIDUAL_GAIN = 4.0  # residuals of an almost fitted body are small against the other inputs
+_COARSE_GAIN, _FINE_GAIN = 4.0, 40.0  # residuals of an almost fitted body are small against the other inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +199,7 @@ class OpenCliff(nn.Module):
         blocks, dropout = self.config.blocks, self.config.dropout
         self.from_image = _Regressor(FEATURE_SIZE + 3, 0, self.config.image_width, blocks, dropout)
         # trained on people without number: nothing to drop out
-        context, feedback = POINTS * 3 + 3 + _STATE + 1, POINTS * 2 + 72
+        context, feedback = POINTS * 3 + 3 + _STATE + 1, POINTS * 2 * 2 + 72
         self.from_points = _Regressor(context, feedback, self.config.points_width, blocks, 0.0)
 
     @classmethod
@@ -274,9 +274,11 @@ class OpenCliff(nn.Module):
         for number in range(unlearnt + (iterations or self.config.points_iterations)):
             with torch.set_grad_enabled(learning and number >= unlearnt):
                 body, state = steps[-1], steps[-1].state.turned(to_ray.mT)
-                residual = (points - body.projected).clamp(-1, 1) * (confidence * _RESIDUAL_GAIN)
+                residual = points - body.projected
+                coarse = residual.clamp(-1, 1) * (confidence * _COARSE_GAIN)
+                fine = (residual * _FINE_GAIN).clamp(-1, 1) * confidence
                 skeleton = (body.joints - body.joints[:, :1]) @ to_ray
-                inputs = torch.cat([state.flat(), residual.flatten(1), skeleton.flatten(1)], 1)
+                inputs = torch.cat([state.flat(), coarse.flatten(1), skeleton.flatten(1), fine.flatten(1)], 1)
                 state = state.changed(self.from_points(context, inputs)).turned(to_ray)
                 steps.append(self.posed(state, bbox_info))
         return steps[1 + unlearnt :]

@@ -22,7 +22,7 @@ from cliff_core.training.renders import Renders, encoded
 
 _ITERATIONS = 3  # of the second regressor, per step
 _AHEAD_SHARE = 0.3  # of the steps that go on from where it would be after as many
-_RENDERED_SHARE = 0.5  # of the last phase's people
+_RENDERED_SHARE = 0.4  # of the last phase's people
 _DETECTED_SHARE = 0.7  # of those whom the detector has looked at, with its points
 _NO_PRIOR_SHARE = 0.5  # of its drawn people
 _STATISTICS_ROWS = 4_000

@@ -24,7 +24,6 @@ _BODY = slice(0, 17)
 # People and detectors are as unsure of a point as COCO's annotators were (OKS); joints are dragged in the overlay.
 _SPREAD = torch.as_tensor([*OKS_SIGMAS["coco23"], *[OKS_SIGMAS["coco23"].mean()] * len(SMPL24)], dtype=torch.float32)
 _SPREAD = _SPREAD / _SPREAD.mean()
-_EXACT_SHARE = 0.25  # joints that were projected, and people who take their time
 _BEYOND_SHARE = 0.15  # of people whose points outside the photo are known too: imported bodies, dragged joints
 
 
@@ -47,10 +46,10 @@ def corrupt_points(points: torch.Tensor, inside: torch.Tensor, generator: torch.
     def chance(probability, *shape):
         return uniform(*shape) < probability
 
-    sigma = 0.002 * 20 ** uniform(batch, 1, 1)  # 0.3 to 5 px in a 256 px crop
-    sigma = torch.where(chance(_EXACT_SHARE, batch, 1, 1), 0.1 * sigma, sigma)
-    noisy = points + torch.randn(points.shape, generator=generator) * sigma * _SPREAD[:, None]
     by_person = chance(0.5, batch, 1)
+    # A detector is 0.3 to 5 px off in a 256 px crop; whoever places points with care, or projects joints, 0.04 to 0.8.
+    sigma = torch.where(by_person, 0.0003, 0.002)[..., None] * 20 ** uniform(batch, 1, 1)
+    noisy = points + torch.randn(points.shape, generator=generator) * sigma * _SPREAD[:, None]
     confidence = torch.where(by_person, 1.0, 1 - 0.6 * uniform(*inside.shape) ** 2)
     wrong = chance(0.04, *inside.shape) & ~by_person
     noisy = noisy + wrong[..., None] * torch.randn(points.shape, generator=generator) * 0.3

@@ -242,7 +242,7 @@ def _rate(step: int, steps: int) -> float:
 
 
 def _fresh_model(poses: PoseBank) -> OpenCliff:
-    model = OpenCliff(name="open-cliff-2")
+    model = OpenCliff(name="open-cliff-3")
     model.trunk.load_state_dict(published_trunk().state_dict())
     # The mean of rotations is the rotation nearest to their average; people's facing has no mean: start with the front.
     left, _, right = np.linalg.svd(rotvec_to_rotmat(poses.captured).mean(0))

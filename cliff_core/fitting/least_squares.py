@@ -124,28 +124,37 @@ class Anchor:
         state: that body.
         rotations: (24,) weights per square radian.
         betas: (10,) and transl: (3,) weights per unit and per square metre.
+        tail: a joint's cost c counts as tail log(1 + c / tail), so that one that is far off anyway costs little more
+            (Student's t: a prediction is mostly near, and sometimes on the wrong side); infinite for plain squares.
     """
 
     state: State
     rotations: np.ndarray
     betas: np.ndarray
     transl: np.ndarray
+    tail: float = np.inf
 
     def cost(self, state: State) -> float:
         """The cost at a state."""
-        trace = np.einsum("jab,jab->j", self.state.rotmat, state.rotmat)
+        turns = self._turns(state)
+        if np.isfinite(self.tail):
+            turns = self.tail * np.log1p(turns / self.tail)
         shape, place = state.betas - self.state.betas, state.transl - self.state.transl
-        return 0.5 * float(self.rotations @ (3 - trace) + self.betas @ shape**2 + self.transl @ place**2)
+        return float(turns.sum()) + 0.5 * float(self.betas @ shape**2 + self.transl @ place**2)
+
+    def _turns(self, state: State) -> np.ndarray:
+        return 0.5 * self.rotations * (3 - np.einsum("jab,jab->j", self.state.rotmat, state.rotmat))
 
     def add_to(self, state: State, gradient: np.ndarray, curvature: np.ndarray) -> float:
         """Add gradient (85,) and the diagonal of the curvature (85,) in place; returns the cost."""
         between = np.swapaxes(state.rotmat, 1, 2) @ self.state.rotmat
         skew = between - np.swapaxes(between, 1, 2)
         vee = np.stack([skew[:, 1, 2], skew[:, 2, 0], skew[:, 0, 1]], axis=1)
-        gradient[ROTATIONS] += (0.5 * self.rotations[:, None] * vee).reshape(-1)
+        weights = self.rotations / (1 + self._turns(state) / self.tail)
+        gradient[ROTATIONS] += (0.5 * weights[:, None] * vee).reshape(-1)
         gradient[BETAS] += self.betas * (state.betas - self.state.betas)
         gradient[TRANSL] += self.transl * (state.transl - self.state.transl)
-        curvature[ROTATIONS] += np.repeat(self.rotations, 3)
+        curvature[ROTATIONS] += np.repeat(weights, 3)
         curvature[BETAS] += self.betas
         curvature[TRANSL] += self.transl
         return self.cost(state)

@@ -60,6 +60,7 @@ class PolishSettings:
             people themselves (`estimate_noise`).
         robust: errors beyond so many times the noise count less and less.
         prior: weight of the pull towards the prediction.
+        tail: nats from which a joint's pull grows slowly (`Anchor`): predictions may be on the wrong side.
         pose: weight of the pose prior.
         shape: weight of the mean shape against the prediction's.
         depth_sides: try both depths of every limb bone.
@@ -70,6 +71,7 @@ class PolishSettings:
     noise_m: float | None = None
     robust: float = 8.0
     prior: float = 1.0
+    tail: float = 2.0
     pose: float = 1.0
     shape: float = 0.2
     depth_sides: bool = True
@@ -181,9 +183,9 @@ def _problem(skeleton: Skeleton, case: PolishCase, settings: PolishSettings) -> 
     weight = case.keypoints[rows, 2] / settings.noise_m**2
     robust_m = settings.robust * settings.noise_m
     points = PhotoPoints(rows, case.keypoints[rows, :2], weight, case.camera, depth, robust_m)
-    place = settings.prior / np.array([0.2, 0.2, 0.2 * depth]) ** 2
+    place = settings.prior / np.array([0.1, 0.1, 0.07 * depth]) ** 2
     anchors = (
-        Anchor(prior, settings.prior * ROTATION_WEIGHT, np.full(10, settings.prior), place),
+        Anchor(prior, settings.prior * ROTATION_WEIGHT, np.full(10, settings.prior), place, settings.tail),
         Anchor(replace(prior, betas=np.zeros(10)), np.zeros(24), np.full(10, settings.shape), np.zeros(3)),
     )
     return Problem(skeleton, np.array(free, dtype=np.int64), (points,), anchors, _WALL, PosePrior(settings.pose))

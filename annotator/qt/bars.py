@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QPointF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QLabel, QMainWindow, QProgressBar, QSizePolicy, QStatusBar, QToolBar, QWidget
@@ -9,9 +11,11 @@ from PySide6.QtWidgets import QFrame, QLabel, QMainWindow, QProgressBar, QSizePo
 from annotator.document import Change
 from annotator.qt import theme
 from annotator.qt.actions import Actions
-from annotator.qt.session import Session
 from annotator.qt.strings import tr
 from annotator.qt.widgets import label, row
+
+if TYPE_CHECKING:
+    from annotator.qt.session import Session
 
 _WITH_WORDS = {
     "dataset.propose": "Propose",

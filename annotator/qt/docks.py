@@ -82,7 +82,7 @@ class Docks:
             [self._docks["photos"], self._docks["side"]], [LEFT_WIDTH, RIGHT_WIDTH], Qt.Orientation.Horizontal
         )
         height = min(SIDE_HEIGHT, window.height() // 3)
-        window.resizeDocks([self._docks["side"], tabbed[0]], [height, height], Qt.Orientation.Vertical)
+        window.resizeDocks([self._docks["side"], tabbed[0]], [2 * height, 3 * height], Qt.Orientation.Vertical)
 
     def raise_(self, name: str) -> None:
         """Show a panel and put the cursor into it."""

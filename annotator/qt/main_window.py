@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QGuiApplication, QKeyEvent, QShowEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
@@ -35,14 +36,16 @@ from annotator.qt.keymap_dialog import KeymapDialog
 from annotator.qt.menus import fill_menu_bar
 from annotator.qt.notices import NoticeBar
 from annotator.qt.palette import Palette
-from annotator.qt.project_area import ProjectArea
-from annotator.qt.session import Session
 from annotator.qt.settings import Settings
 from annotator.qt.start_page import StartPage
 from annotator.qt.strings import LANGUAGES, tr
 from annotator.qt.waiting_page import WaitingPage
 
+if TYPE_CHECKING:
+    from annotator.qt.project_area import ProjectArea
+
 _MINIMUM = (900, 560)
+_PROJECT_AREA = "annotator.qt.project_area"
 
 
 class MainWindow(QMainWindow):
@@ -120,6 +123,8 @@ class MainWindow(QMainWindow):
             self.start.ask_new([folder] if has_photos else [], None if has_photos else folder)
         elif last and (Path(last) / "project.toml").is_file():
             self.open(Path(last))
+        else:  # while the person looks at the start page
+            self.background.run(lambda: import_module(_PROJECT_AREA), lambda _: None)
 
     def open_with(
         self, work: Callable[[], Project], words: str, folder: Path, *, propose: bool = False, tour: bool = False
@@ -155,10 +160,17 @@ class MainWindow(QMainWindow):
             if tour:
                 self.area.show_around()
 
-        self.background.run(work, opened, failed)
+        def prepared() -> Project:
+            import_module(_PROJECT_AREA)  # the solver and the rasteriser: beside the window, which is there at once
+            return work()
+
+        self.background.run(prepared, opened, failed)
 
     def show_project(self, project: Project) -> None:
         """Show a project that is open now."""
+        from annotator.qt.project_area import ProjectArea
+        from annotator.qt.session import Session
+
         self.waiting.end()
         session = Session(project, self.settings, self)
         session.desk.problem.connect(self.notices.show_error)
@@ -212,6 +224,24 @@ class MainWindow(QMainWindow):
         screen = self.screen().availableGeometry()
         if not screen.contains(self.geometry().center()):
             self.move(screen.topLeft())
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Files may be dropped anywhere."""
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """A project is opened, its photos are added to, labels are imported; without a project, one is made."""
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        if not paths:
+            return
+        event.acceptProposedAction()
+        if (paths[0] / "project.toml").is_file():
+            self.open(paths[0])
+        elif self.area is None:
+            self.start.ask_new(paths)
+        elif not self.area.session.read_only:
+            self.area.take_in(paths)
 
     def event(self, event: QEvent) -> bool:
         """Keys that a field or a button in focus needs itself are theirs, and no shortcut's."""

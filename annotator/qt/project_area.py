@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt
+from PySide6.QtGui import QImageReader
 from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QMainWindow, QWidget
 
 from annotator.apply import Applied
@@ -186,6 +187,19 @@ class ProjectArea(QObject):
                 tr("Ctrl+K finds any action by typing, ? shows all keys. Have fun!"),
             ),
         ]
+
+    def take_in(self, paths: list[Path]) -> None:
+        """What was dropped: folders of photos are added, a file of labels is offered for import."""
+        files = [path for path in paths if path.is_file()]
+        for folder in paths:
+            if folder.is_dir():
+                self.add_photos(folder)
+        if files and QImageReader.imageFormat(str(files[0])):
+            self._notices.show_notice(tr("Drop the folder of these photos: a project refers to photos where they are."))
+        elif files:
+            dialog = ImportDialog(self._window, self.jobs)
+            dialog.take(files[0])
+            self._ask(dialog)
 
     def add_photos(self, folder: Path) -> None:
         """Reference the pictures of a folder, and show them."""

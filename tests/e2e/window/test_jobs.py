@@ -1,6 +1,8 @@
 """Long work runs beside the window: started, followed, taken in, undone; the window may close meanwhile."""
 
+import json
 import os
+import signal
 import sys
 from contextlib import suppress
 
@@ -131,3 +133,20 @@ def test_a_refinement_is_compared_before_it_is_applied(window, qtbot, saved):
     qtbot.waitUntil(lambda: "Applied" in monitor.judgement.text(), timeout=LONG)
     qtbot.waitUntil(lambda: "Refine" in document.undo_label or monitor.judgement.text().startswith("Applied to 0"))
     monitor.reject()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
+def test_a_job_that_is_killed_is_told_of_and_goes_on_where_it_was(window, qtbot, folder):
+    window.actions_["dataset.propose"].trigger()
+    qtbot.waitUntil(lambda: "propose" in jobs(window) and jobs(window)["propose"].state == "running", timeout=LONG)
+    job = jobs(window)["propose"]
+    qtbot.waitUntil(lambda: "pid" in json.loads((job.folder / "job.json").read_text("utf-8")), timeout=LONG)
+
+    os.kill(json.loads((job.folder / "job.json").read_text("utf-8"))["pid"], signal.SIGKILL)
+
+    assert ended(window, qtbot, "propose").state == "failed"
+    qtbot.waitUntil(window.notices.isVisible)
+    window.area.docks.raise_("jobs")
+    qtbot.mouseClick(window.area.jobs_panel.cards[job.id].resume, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: jobs(window)["propose"].state == DONE, timeout=LONG)

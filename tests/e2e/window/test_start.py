@@ -9,10 +9,12 @@ from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton
 
+from annotator.qt.files_dialogs import ImportDialog
 from annotator.qt.making import NewProject, free_folder, make_project, suggest_name
 from annotator.qt.new_dialog import NewDialog
 from annotator.qt.start_page import RecentCard, when
 from annotator.qt.tour import Tour
+from cliff_core.images import write_image
 
 LONG = 30_000
 
@@ -130,6 +132,28 @@ def test_the_sample_is_copied_proposed_and_shown_around(make_window, tmp_path, q
     qtbot.waitUntil(lambda: bool(window.area.jobs.jobs), timeout=LONG)
     window.area.jobs.cancel(window.area.jobs.jobs[0].id)
     qtbot.waitUntil(lambda: not window.area.jobs.jobs, timeout=LONG)
+
+
+def test_a_folder_dropped_on_a_project_adds_its_photos(window, tmp_path, qtbot):
+    write_image(tmp_path / "more" / "new.png", np.full((24, 32, 3), 90, np.uint8))
+    drop(window, [tmp_path / "more"])
+    qtbot.waitUntil(lambda: len(window.area.session.ids) == 7, timeout=LONG)
+    assert "1 photos added" in window.notices.words.text()
+
+
+def test_a_project_dropped_on_the_window_opens(make_window, folder, qtbot):
+    window = make_window()
+    drop(window, [folder])
+    qtbot.waitUntil(lambda: shown(window), timeout=LONG)
+
+
+def test_labels_dropped_on_a_project_are_offered_for_import(window, tmp_path, qtbot):
+    labels = tmp_path / "labels.json"
+    labels.write_text("{}")
+    drop(window, [labels])
+    dialog = window.findChild(ImportDialog)
+    assert dialog.file.text() == str(labels)
+    dialog.reject()
 
 
 def test_how_long_ago_is_said_in_words(qapp):

@@ -161,7 +161,13 @@ class JobsWatch(QObject):
         self._tell(name, Job.resume)
 
     def clear(self, name: str) -> None:
-        """Take a job off the list, with what came of it into the project."""
+        """Take a job that is over off the list, with log and report; what came of it stays in the project."""
+        job = self._known.get(name)
+        if job is not None and job.has_ended:
+            self._session.desk.read(job.run.remove, lambda _: self.look())
+
+    def _discard(self, name: str) -> None:
+        """Leave no trace of a cancelled job, in the project either."""
         job = self._known.get(name)
         if job is None:
             return
@@ -217,7 +223,7 @@ class JobsWatch(QObject):
                 self.ended.emit(job)
             if job.state == CANCELLED and job.id in self._cancelling:
                 self._cancelling.discard(job.id)
-                self.clear(job.id)
+                self._discard(job.id)
             elif job.kind in _TAKEN_IN and job.shards > self._taken.get(job.id, 0) and job.state != CANCELLED:
                 self._take(job.id, only_new=True)
 

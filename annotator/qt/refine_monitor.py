@@ -40,10 +40,9 @@ class RefineMonitor(QDialog):
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.left = label("", "quiet")
-        self.errors, self.distance = (
-            _plot(tr("Distance of points, % of half a crop")),
-            _plot(tr("Distance to the prior")),
-        )
+        legend = [(_COLOURS["fitted"], tr("points it learns from")), (_COLOURS["withheld"], tr("held-out points"))]
+        self.errors = _plot(tr("Distance of points, % of half a crop"), legend)
+        self.distance = _plot(tr("Distance to the prior"), [])
         self._curves: dict[tuple[str, str], Any] = {}
         self.verdict = QFrame()
         self.verdict.setProperty("role", "plain-card")
@@ -78,7 +77,8 @@ class RefineMonitor(QDialog):
             return
         is_over = not job.is_active
         count = f"  {job.done:,} / {job.total:,}" if job.is_active and job.total else ""
-        self.text.setText(tr(job.text) + count)
+        self.text.setText(tr(job.text) + count if job.is_active or job.state == FAILED else "")
+        self.text.setVisible(bool(self.text.text()))
         self.bar.setVisible(job.is_active)
         self.bar.setMaximum(job.total)
         self.bar.setValue(job.done)
@@ -116,11 +116,9 @@ class RefineMonitor(QDialog):
         if known is None:
             import pyqtgraph
 
-            names = {"fitted": tr("points it learns from"), "withheld": tr("held-out points"), "prior_distance": ""}
             dash = Qt.PenStyle.SolidLine if number == 0 else Qt.PenStyle.DashLine
             pen = pyqtgraph.mkPen(QColor(_COLOURS[key]), width=2, style=dash)
-            name = names[key] if number == 0 else None
-            known = self._curves[key, stage] = plot.plot([], [], pen=pen, name=name or None)
+            known = self._curves[key, stage] = plot.plot([], [], pen=pen)
         return known
 
     def _judge(self, job: JobView, has_result: bool) -> None:
@@ -184,19 +182,19 @@ def _percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f}"
 
 
-def _plot(title: str) -> Any:
-    """An empty plot in the colours of the theme."""
+def _plot(title: str, legend: list[tuple[str, str]]) -> Any:
+    """An empty plot in the colours of the theme; what its colours mean stands above it, where no curve runs."""
     import pyqtgraph
 
     roles = theme.current()
     plot = pyqtgraph.PlotWidget(background=roles.background)
-    plot.setTitle(title, color=roles.text, size="10pt")
+    words = " · ".join(f"<span style='color:{colour}'>{text}</span>" for colour, text in legend) or "&nbsp;"
+    plot.setTitle(f"{title}<br>{words}", color=roles.text, size="10pt")
     plot.setLabel("bottom", tr("epoch"), color=roles.quiet_text)
     plot.setMenuEnabled(False)
     plot.setMouseEnabled(False, False)
     plot.hideButtons()
     plot.showGrid(x=False, y=True, alpha=0.15)
-    plot.addLegend(offset=(-8, 8), labelTextColor=roles.text, brush=None)
     for side in ("left", "bottom"):
         plot.getAxis(side).setPen(roles.hairline)
         plot.getAxis(side).setTextPen(roles.quiet_text)

@@ -139,7 +139,7 @@ class JobCard(QFrame):
             lambda: watch.clear(job.id),
             role="flat",
             name="job_clear",
-            tip=tr("Take it off the list, and what it predicted out of the project"),
+            tip=tr("Take it off the list, with its log and report; what came of it stays in the project"),
         )
         self.log_button = button(tr("Log"), self._toggle_log, role="flat", name="job_log")
         self.log = QPlainTextEdit()

@@ -42,6 +42,12 @@ def test_an_export_is_written_and_said(window, qtbot, tmp_path):
     assert out.with_name("people.json.manifest.json").is_file()
     qtbot.waitUntil(lambda: "8 people on 4 photos" in window.notices.words.text())
 
+    window.area.docks.raise_("jobs")
+    card = window.area.jobs_panel.cards[jobs(window)["export"].id]
+    qtbot.mouseClick(card.clear, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: "export" not in jobs(window), timeout=LONG)
+    assert out.is_file()
+
 
 def test_an_import_comes_in_as_one_step_of_undo(window, qtbot, tmp_path, repository, folder, saved):
     out = tmp_path / "people.json"

@@ -101,8 +101,10 @@ def make_backup(folder: Path, reason: str) -> Backup | None:
         finally:
             with contextlib.suppress(OSError):
                 unfinished.unlink(missing_ok=True)
-        _rotate(list_backups(folder))
-        return next(backup for backup in list_backups(folder) if backup.path == path)
+        backups = list_backups(folder)
+        fresh = next(backup for backup in backups if backup.path == path)
+        _rotate(backups, fresh)
+        return fresh
     finally:
         source.close()
 
@@ -223,10 +225,13 @@ def _check_room(folder: Path) -> None:
         )
 
 
-def _rotate(backups: Sequence[Backup]) -> None:
-    """Keep the newest few, the last of each of the latest days, and the last before a migration."""
+def _rotate(backups: Sequence[Backup], fresh: Backup) -> None:
+    """Keep the newest few, the last of each of the latest days, the last before a migration, and the one just made.
+
+    That one need not be the newest by name: after a restore an older state may be copied within the same second.
+    """
     share = 2 if backups[0].path.stat().st_size > _LARGE_BYTES else 1
-    kept = {backup.path for backup in backups[: _NEWEST // share]}
+    kept = {fresh.path, *(backup.path for backup in backups[: _NEWEST // share])}
     of_day: dict[str, Path] = {}
     for backup in backups:  # newest first
         of_day.setdefault(backup.made[:10], backup.path)

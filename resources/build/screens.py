@@ -35,6 +35,8 @@ def take_all(folder: Path, scale: str) -> None:
     from annotator.qt.main_window import MainWindow
     from annotator.qt.panels.alternatives import Alternatives
     from annotator.qt.panels.body import BodyPanel
+    from annotator.qt.refine_dialog import RefineDialog
+    from annotator.qt.refine_monitor import RefineMonitor
     from annotator.qt.settings import Settings
     from cliff_core.skeletons import JOINT_SETS
 
@@ -109,7 +111,7 @@ def take_all(folder: Path, scale: str) -> None:
     mouse(QEvent.Type.MouseButtonRelease, start + (48.0, 72.0), False)
     until(lambda: document.pending == 0)
 
-    go("room_reach.jpg")
+    go("cafe_table.jpg")
     key(Qt.Key.Key_F)
     key(Qt.Key.Key_J)
     document.select(document.selected, Part(PartKind.JOINT, "left_elbow"))
@@ -150,6 +152,20 @@ def take_all(folder: Path, scale: str) -> None:
     shoot("light")
     window.actions_.check("view.light", False)
 
+    window.actions_["dataset.refine"].trigger()
+    dialog = window.findChild(RefineDialog)
+    until(dialog.start.isEnabled)
+    dialog.start.click()
+    until(lambda: window.findChild(RefineMonitor) is not None)
+    monitor = window.findChild(RefineMonitor)
+    ends = time.monotonic() + 600
+    while not monitor.judgement.text() and time.monotonic() < ends:
+        QTest.qWait(200)
+    monitor.resize(900, 620)
+    QTest.qWait(500)
+    monitor.grab().save(str(OUT / "window-refine.jpg"), quality=_QUALITY)
+    monitor.reject()
+
     window.close_project()
     shoot("start")
     window.close()
@@ -167,6 +183,9 @@ def main() -> None:
         photos = str(ROOT / "resources" / "sample" / "photos")
         subprocess.run([python, program, "new", str(project), "--images", photos], check=True)
         subprocess.run([python, program, "propose", str(project)], check=True)
+        # For refining: points that somebody placed.
+        points = str(ROOT / "resources" / "sample" / "keypoints.json")
+        subprocess.run([python, program, "import", str(project), points], check=True)
         settings = {**os.environ, "CLIFF_ANNOTATOR_CONFIG": str(Path(folder) / "config"), "PYTHONPATH": str(ROOT)}
         subprocess.run([python, __file__, str(project)], check=True, env=settings)
         large = {**settings, "QT_SCALE_FACTOR": "2"}

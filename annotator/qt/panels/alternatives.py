@@ -97,6 +97,7 @@ class Alternatives(QWidget):
                 return []
             return [(pose, _picture(figure, pose, limb)) for pose in poses]
 
+        self._show([])  # what was found for somebody else must not be clicked meanwhile
         self.title.setText(tr("Looking for other depths…"))
         self._ticket = self._desk.read(look, self._show)
 

@@ -47,6 +47,7 @@ class Desk(QObject):
         self._project = project
         self._writer = ThreadPoolExecutor(1, "desk-project")
         self._readers = ThreadPoolExecutor(_READERS, "desk-reader")
+        self._closed = False
         self._answered.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
 
     @property
@@ -79,7 +80,7 @@ class Desk(QObject):
 
     def close(self) -> None:
         """Finish what was asked of the project, leave the rest, and close it. Waits for the disk."""
-        self._answered.disconnect(self._deliver)
+        self._closed = True  # answers that are on their way are for nobody any more
         self._readers.shutdown(wait=True, cancel_futures=True)
         self._writer.shutdown(wait=True)
         self._project.close()
@@ -92,7 +93,7 @@ class Desk(QObject):
 
     def _deliver(self, answer: Any) -> None:
         ticket, future, then, failed = answer
-        if ticket.cancelled or future.cancelled():
+        if self._closed or ticket.cancelled or future.cancelled():
             return
         try:
             error = future.exception()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from PySide6.QtCore import QCoreApplication, QObject, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from annotator.document import Change, Document
 from annotator.project import Project, open_project, queries
@@ -108,7 +108,6 @@ class Session(QObject):
         self._beside.close()
         self.remember()
         self.desk.close()
-        QCoreApplication.removePostedEvents(self.desk)  # answers that nobody waits for any more
 
     def remember(self) -> None:
         """Note the place in the project, for the next time."""

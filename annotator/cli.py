@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -238,10 +237,14 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _is_project(argument: str, commands: Mapping[str, object]) -> bool:
-    """Whether a lone argument names a project, there or to be made, and no command, also none with a slip in it."""
+    """Whether a lone argument names a project: a folder, or one to be made, written as a path.
+
+    A bare word that is no folder is a command with a slip in it.
+    """
     if argument.startswith("-") or argument in commands:
         return False
-    return Path(argument).is_dir() or not (Path(argument).is_file() or get_close_matches(argument, list(commands)))
+    path = Path(argument)
+    return path.is_dir() or (len(path.parts) > 1 and not path.is_file())
 
 
 def _open_window(project: Path | None) -> int:

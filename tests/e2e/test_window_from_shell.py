@@ -28,12 +28,13 @@ def test_without_a_display_one_line_names_the_remedy(repository, tmp_path, envir
     assert "main.py --help" in done.stderr
 
 
-def test_a_lone_argument_is_a_project_unless_it_is_a_command_or_nearly_one(tmp_path):
+def test_a_lone_argument_is_a_project_if_it_is_a_folder_or_a_path(tmp_path):
     commands = {"export": None, "import": None, "new": None}
     assert _is_project(str(tmp_path), commands)
     assert _is_project(str(tmp_path / "not_yet"), commands)
     assert not _is_project("export", commands)
     assert not _is_project("exprot", commands)
+    assert not _is_project("holiday", commands)
     assert not _is_project("--help", commands)
 
 

@@ -100,21 +100,22 @@ def draw_box(painter: QPainter, corners: Sequence[float], number: int, selected:
     """A person's box in their colour; the selected one's corners can be taken hold of."""
     left, top, right, bottom = corners
     colour = _faded(QColor(*person_colour(number)), 0.95 if selected else 0.5)
-    edges = QRectF(round(left), round(top), round(right - left), round(bottom - top))
-    # Edges along pixels need no smoothing, which would take milliseconds for large boxes.
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-    painter.setBrush(Qt.BrushStyle.NoBrush)
-    painter.setPen(QPen(_HALO, 1))
-    for off in (-1, 1):
-        painter.drawRect(edges.adjusted(off, off, -off, -off))
-    painter.setPen(QPen(colour, 1, Qt.PenStyle.SolidLine if selected else Qt.PenStyle.DashLine))
-    painter.drawRect(edges)
+    x0, y0, x1, y1 = round(left), round(top), round(right), round(bottom)
+    # Filled strips: a painter's rectangle of the same size takes ten times as long.
+    for grown, shade, width in ((1, _HALO, 3), (0, colour, 1)):
+        low_x, low_y, wide, high = x0 - grown, y0 - grown, x1 - x0 + 2 * grown + 1, y1 - y0 + 2 * grown + 1
+        for strip in (
+            QRectF(low_x, low_y, wide, width),
+            QRectF(low_x, low_y + high - width, wide, width),
+            QRectF(low_x, low_y + width, width, high - 2 * width),
+            QRectF(low_x + wide - width, low_y + width, width, high - 2 * width),
+        ):
+            painter.fillRect(strip, shade)
     if selected:
-        for x in (edges.left(), edges.right()):
-            for y in (edges.top(), edges.bottom()):
+        for x in (x0, x1):
+            for y in (y0, y1):
                 painter.fillRect(QRectF(x - 4, y - 4, 9, 9), _HALO)
                 painter.fillRect(QRectF(x - 3, y - 3, 7, 7), colour)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
 
 
 def draw_highlight(painter: QPainter, x: float, y: float, held: bool) -> None:

@@ -247,7 +247,7 @@ class PhotoView(BodyView):
                 marks.draw_box(painter, self._corners(figure.box), figure.number, mine)
             if options.points and mine and not self.joints_first:
                 marks.draw_points(painter, figure, self.points_shown(figure))
-            if options.joints and mine:
+            if options.joints and mine and (self.joints_first or not self.held):  # faint ones are in a held point's way
                 self.draw_selected_joints(painter, figure)
         new = self.hand.new_box
         if new is not None:

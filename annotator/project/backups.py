@@ -11,6 +11,7 @@ import contextlib
 import os
 import re
 import shutil
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +25,8 @@ from annotator.project.lock import WriterLock
 FOLDER = "backups"
 _NAME = re.compile(r"^(?P<time>\d{8}T\d{6}Z)-(?P<seq>\d+)-(?P<link>[0-9a-f]{8})-(?P<reason>[a-z]+)\.sqlite$")
 _NEWEST, _DAYS = 4, 7
+# The one that opening makes beside, and one before bulk work: only whoever holds the project's lock makes any.
+_ONE_AT_A_TIME = threading.Lock()
 _LARGE_BYTES = 256 << 20  # from here on, half as many
 _ROOM = 1.2  # of the database's size must be free for a backup
 
@@ -78,6 +81,11 @@ def make_backup(folder: Path, reason: str) -> Backup | None:
         DamagedProjectError: the copy does not pass SQLite's check, so the database is damaged; nothing is rotated out.
         StorageError: no room, or the folder cannot be written.
     """
+    with _ONE_AT_A_TIME:
+        return _make(folder, reason)
+
+
+def _make(folder: Path, reason: str) -> Backup | None:
     source = Database(folder / FILE_NAME, read_only=True)
     try:
         known = list_backups(folder)
@@ -239,5 +247,6 @@ def _rotate(backups: Sequence[Backup], fresh: Backup) -> None:
     kept.update([backup.path for backup in backups if backup.reason == "migration"][:1])
     for backup in backups:
         if backup.path not in kept:
-            with contextlib.suppress(OSError):
-                backup.path.unlink()
+            for left in ("-wal", "-shm", ""):  # whoever read it may have left its log
+                with contextlib.suppress(OSError):
+                    backup.path.with_name(backup.path.name + left).unlink()

@@ -5,12 +5,13 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from annotator.commands import MarkEmpty
+from annotator.commands import AddPerson, MarkEmpty
 from annotator.project import (
     DamagedProjectError,
     NewerProjectError,
@@ -25,6 +26,7 @@ from annotator.project import (
 from annotator.project.backups import make_backup
 from annotator.project.database import ROLLBACK, WAL, Database
 from annotator.project.integrity import check_project, differences
+from cliff_core.records import Box
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 HOLDS = """
@@ -261,6 +263,23 @@ def test_backups_do_not_pile_up(closed):
         with open_project(closed) as project:
             project.edit(MarkEmpty(1, empty=number % 2 == 0))
     assert 4 <= len(list_backups(closed)) <= 6
+
+
+def test_backups_made_at_the_same_time_are_whole_and_leave_no_logs(closed):
+    for number in range(3):
+        with open_project(closed) as project:
+            project.edit(AddPerson(1, Box(1, 2, 20 + number, 40)))
+            makers = [threading.Thread(target=project.backup, args=["open"]) for _ in range(4)]
+            for maker in makers:
+                maker.start()
+            for maker in makers:
+                maker.join()
+        for backup in list_backups(closed):
+            open_backup(closed, backup.path).close()  # raises where it is not whole
+    names = {path.name for path in (closed / "backups").iterdir()}
+    assert not [name for name in names if name.startswith("unfinished")]
+    logs = {name.removesuffix(end) for name in names for end in ("-wal", "-shm") if name.endswith(end)}
+    assert logs <= names
 
 
 def test_an_unfinished_backup_is_none(closed):

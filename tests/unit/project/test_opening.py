@@ -274,6 +274,7 @@ def test_backups_made_at_the_same_time_are_whole_and_leave_no_logs(closed):
                 maker.start()
             for maker in makers:
                 maker.join()
+            assert not [notice for notice in project.notices if "no backup was made" in notice]
         for backup in list_backups(closed):
             open_backup(closed, backup.path).close()  # raises where it is not whole
     names = {path.name for path in (closed / "backups").iterdir()}

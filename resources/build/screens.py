@@ -158,7 +158,7 @@ def take_all(folder: Path, scale: str) -> None:
     dialog.start.click()
     until(lambda: window.findChild(RefineMonitor) is not None)
     monitor = window.findChild(RefineMonitor)
-    ends = time.monotonic() + 600
+    ends = time.monotonic() + 150
     while not monitor.judgement.text() and time.monotonic() < ends:
         QTest.qWait(200)
     monitor.resize(900, 620)

@@ -52,7 +52,7 @@ def test_dropped_photos_become_a_project_after_one_return(make_window, folder, t
     qtbot.keyClick(dialog, Qt.Key.Key_Return)
 
     qtbot.waitUntil(lambda: shown(window), timeout=LONG)
-    assert len(window.area.session.ids) == 6
+    qtbot.waitUntil(lambda: len(window.area.session.ids) == 6, timeout=LONG)
     assert window.area.session.folder.parent == tmp_path / "documents"
 
 

@@ -19,9 +19,6 @@ from cliff_core.training.finetune import Finetuned, FinetuneSettings, finetune
 if TYPE_CHECKING:
     from torch import nn
 
-if TYPE_CHECKING:
-    from torch import nn
-
 Progress = Callable[[int, int, str], None]
 
 

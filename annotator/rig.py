@@ -52,13 +52,12 @@ class Rig:
         """Of somebody's body."""
         return self._skeletons[figure.body.gender]
 
-    def solver(self, figure: Figure, free: frozenset[int] = frozenset(), trust: float | None = None):
+    def solver(self, figure: Figure, free: frozenset[int] = frozenset()):
         """A solver for somebody: what a person set, or locked, stays, but for the joints that the hand is on.
 
         Args:
             figure: somebody with a body.
             free: rows of joints that move although somebody set them.
-            trust: other than the session's.
         """
         assert figure.params is not None
         written = figure.person.body
@@ -71,7 +70,7 @@ class Rig:
             self.skeleton(figure),
             figure.camera,
             prior,
-            trust=self.trust if trust is None else trust,
+            trust=self.trust,
             locked=frozenset(locked),
         )
 

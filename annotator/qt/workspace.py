@@ -43,7 +43,7 @@ class Workspace(QObject):
         options_changed: other things are shown.
         tool_changed: a press does something else.
         hint: a sentence for the status bar.
-        reset: the hand's gesture is to be given up.
+        turned: another photo is open; what a hand held on the one before is let go.
         proposal_wanted: number of a person whose box shall be looked into.
 
     Args:
@@ -55,7 +55,7 @@ class Workspace(QObject):
     options_changed = Signal()
     tool_changed = Signal()
     hint = Signal(str)
-    reset = Signal()
+    turned = Signal()
     proposal_wanted = Signal(int)
 
     def __init__(self, document: Document, joint_set: str, parent: QObject | None = None):
@@ -126,11 +126,6 @@ class Workspace(QObject):
         """Names of somebody's locked joints."""
         return self.rig.locks.get(person, frozenset())
 
-    def joint_selected(self) -> str | None:
-        """Name of the selected joint."""
-        part = self.document.part
-        return part.name if part is not None and part.kind is PartKind.JOINT else None
-
     def point_selected(self) -> str | None:
         """Name of the selected 2D point."""
         part = self.document.part
@@ -144,6 +139,7 @@ class Workspace(QObject):
         if Change.PHOTO in change:
             # Pins are places in one photo's space.
             self.rig.pins.clear()
+            self.turned.emit()
         self.changed.emit(change)
 
 

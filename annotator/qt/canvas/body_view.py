@@ -6,8 +6,8 @@ from abc import abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
-from PySide6.QtCore import QPointF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtCore import QEvent, QPointF, QSize, Qt, QTimer
+from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
 from annotator.document import Change, PartKind
@@ -15,6 +15,7 @@ from annotator.figures import Figure
 from annotator.qt.canvas import marks, ring
 from annotator.qt.canvas.bodies import paint_figures
 from annotator.qt.canvas.eye import Eye
+from annotator.qt.canvas.hand import Hand
 from annotator.qt.canvas.hit_test import NOTHING, Kind, Target, joint_at
 from annotator.qt.canvas.options import Handles
 from annotator.qt.workspace import Workspace
@@ -22,6 +23,7 @@ from cliff_core.rendering.theme import ACCENT, BACKGROUND
 from cliff_core.skeletons import SMPL24
 
 _REST_MS = 140
+_WHEEL_STEP = 1.0015
 _ROOM_PX = 12.0
 _BOUNDS_STEP = 8  # every so many vertices tell how far a body reaches, with room to spare
 
@@ -49,14 +51,14 @@ def _meet(a: np.ndarray, b: np.ndarray) -> bool:
 class BodyView(QWidget):
     """What the photo's view and the side view have in common.
 
-    Signals:
-        painted: pixels and marks are on the screen; benchmarks wait for it.
+    Attributes:
+        hand: what the mouse does here.
 
     Args:
         workspace: what all views share.
     """
 
-    painted = Signal()
+    hand: Hand
 
     def __init__(self, workspace: Workspace, parent: QWidget | None = None):
         super().__init__(parent)
@@ -79,12 +81,17 @@ class BodyView(QWidget):
         workspace.when(Change.PHOTO | Change.PEOPLE | Change.LIVE, self.repose)
         workspace.when(Change.SELECTION, self.update)
         workspace.options_changed.connect(self.repose)
+        workspace.turned.connect(lambda: self.hand.give_up())
 
     # --- what a view is
 
     @abstractmethod
     def eye_of(self, figure: Figure) -> Eye:
         """Through which somebody is seen."""
+
+    @abstractmethod
+    def zoom(self, factor: float, x: float, y: float) -> None:
+        """Nearer or farther around a place in the view."""
 
     @abstractmethod
     def compose_ground(self, size_px: tuple[int, int], ratio: float) -> np.ndarray:
@@ -140,7 +147,6 @@ class BodyView(QWidget):
             painter.setPen(QPen(QColor(*ACCENT, 150), 1.0))
             painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
         painter.end()
-        self.painted.emit()
 
     def _compose(self, size_px: tuple[int, int], ratio: float) -> np.ndarray:
         options, figures = self.workspace.options, self.shown_figures()
@@ -253,6 +259,31 @@ class BodyView(QWidget):
         if figure.posed is None:
             return None
         return self.eye_of(figure).project(figure.posed.joints[SMPL24.index(name)][None])[0]
+
+    # --- events
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Take hold of what is there."""
+        self.hand.press(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Look what is there, or move what is held."""
+        self.hand.move(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Let go."""
+        self.hand.release(event)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Zoom around the cursor; with a joint in the hand, move it in depth."""
+        steps = event.angleDelta().y() or event.angleDelta().x()
+        if not self.hand.wheel(steps):
+            self.zoom(_WHEEL_STEP**steps, event.position().x(), event.position().y())
+        event.accept()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Nothing is under the cursor any more."""
+        self.hand.leave()
 
     def sizeHint(self) -> QSize:
         """As a large part of a window."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ _FINER = 0.2
 _DEPTH_PER_STEP_M = 0.02 / 120  # a notch of the wheel is 120
 
 
-class Hand:
+class Hand(ABC):
     """The state of the mouse in a view.
 
     Attributes:
@@ -50,6 +51,18 @@ class Hand:
         """A button went down."""
         self.view.cursor_px = self.place_px = (event.position().x(), event.position().y())
         return self.place_px
+
+    @abstractmethod
+    def press(self, event: QMouseEvent) -> None:
+        """A button went down."""
+
+    @abstractmethod
+    def move(self, event: QMouseEvent) -> None:
+        """The mouse moved."""
+
+    @abstractmethod
+    def release(self, event: QMouseEvent) -> None:
+        """A button went up."""
 
     def step(self, event: QMouseEvent) -> tuple[float, float]:
         """The mouse moved; returns by how much."""

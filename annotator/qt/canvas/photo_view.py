@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, Qt, QVariantAnimation
-from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPen, QResizeEvent, QWheelEvent
+from PySide6.QtCore import QPointF, Qt, QVariantAnimation
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from annotator.document import Change
@@ -26,7 +26,6 @@ from cliff_core.records import Box
 from cliff_core.rendering.theme import BACKGROUND, QUIET_TEXT
 from cliff_core.skeletons import JOINT_SETS
 
-_WHEEL_STEP = 1.0015
 _PERSON_MARGIN = 0.15
 _GLIDE_MS = 120
 _FAINT = 0.45
@@ -39,6 +38,8 @@ class PhotoView(BodyView):
         workspace: what all views share.
         desk: reads the photo.
     """
+
+    hand: PhotoHand
 
     def __init__(self, workspace: Workspace, desk: Desk, parent: QWidget | None = None):
         super().__init__(workspace, parent)
@@ -57,7 +58,6 @@ class PhotoView(BodyView):
         workspace.when(Change.PHOTO, self._open)
         workspace.tool_changed.connect(self._show_tool)
         workspace.when(Change.SELECTION, self._show_tool)
-        workspace.reset.connect(self.hand.give_up)
 
     # --- the photo
 
@@ -68,7 +68,6 @@ class PhotoView(BodyView):
         if self._ticket is not None:
             self._ticket.cancel()
         self._photo_id, self._message = photo.id, ""
-        self.hand.give_up()
         self.hand.leave()
 
         def find_then_read(project):
@@ -286,37 +285,14 @@ class PhotoView(BodyView):
             self.workspace.hint.emit("")
         self.update()
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Take hold."""
-        self.hand.press(event)
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Look what is there, or move what is held."""
-        self.hand.move(event)
-
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Let go."""
-        self.hand.release(event)
-
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """Look at a person."""
         self.hand.double_click(event)
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        """Zoom around the cursor; with a joint in the hand, move it in depth."""
-        steps = event.angleDelta().y() or event.angleDelta().x()
-        if not self.hand.wheel(steps):
-            self.zoom(_WHEEL_STEP**steps, event.position().x(), event.position().y())
-        event.accept()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Escape gives up what the hand does."""
         if not self.hand.key(event):
             super().keyPressEvent(event)
-
-    def leaveEvent(self, event: QEvent) -> None:
-        """Nothing is under the cursor any more."""
-        self.hand.leave()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """A photo that was shown whole stays so."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QKeyEvent, QMouseEvent, QPainter, QPen, QWheelEvent
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QKeyEvent, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from annotator.document import Change
@@ -33,7 +33,6 @@ _LEAST_M = 1.2
 _GRID_M, _FINE_GRID_M = 1.0, 0.25
 _GRID_REACH_M = 3.0
 _TURN_DEG_PER_PX = 0.5
-_WHEEL_STEP = 1.0015
 _ON_DARK = f"QPushButton {{ color: rgb{QUIET_TEXT}; }} QPushButton:hover {{ background: rgb{HAIRLINE}; color: white; }}"
 DIRECTIONS = {"front": (0.0, 8.0), "side": (90.0, 8.0), "back": (180.0, 8.0), "top": (0.0, 90.0)}
 """Name -> azimuth and elevation, degrees; from the side the photo's camera is on the left."""
@@ -63,7 +62,6 @@ class SideView(BodyView):
         layout.addLayout(bar)
         layout.addStretch(1)
         workspace.when(Change.PHOTO | Change.SELECTION | Change.PEOPLE, self._frame_anew)
-        workspace.reset.connect(self.hand.give_up)
 
     def _direction_button(self, name: str) -> QPushButton:
         words = {"front": tr("Front"), "side": tr("Side"), "back": tr("Back"), "top": tr("Top")}[name]
@@ -243,28 +241,9 @@ class SideView(BodyView):
         """Always."""
         return True
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Take hold of a joint or ring, or of the view."""
-        self.hand.press(event)
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Look, move, turn."""
-        self.hand.move(event)
-
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Let go."""
-        self.hand.release(event)
-
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """The person in the middle again."""
         self.frame_person()
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        """Zoom; with a joint in the hand, move it in depth."""
-        steps = event.angleDelta().y() or event.angleDelta().x()
-        if not self.hand.wheel(steps):
-            self.zoom(_WHEEL_STEP**steps, event.position().x(), event.position().y())
-        event.accept()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Escape gives up what the hand does."""
@@ -272,10 +251,6 @@ class SideView(BodyView):
             self.hand.give_up()
         else:
             super().keyPressEvent(event)
-
-    def leaveEvent(self, event: QEvent) -> None:
-        """Nothing is under the cursor any more."""
-        self.hand.leave()
 
 
 class _SideHand(Hand):

@@ -102,6 +102,21 @@ def test_a_pinned_foot_stands_while_the_hips_are_dragged(bench, joints, mouse, s
     assert joints.document.undo_label == "Move pelvis"
 
 
+def test_another_photo_lets_go_of_what_the_side_view_holds(bench, side, joints, saved, window, qtbot):
+    mouse, label = Mouse(side), joints.document.undo_label
+    start = side.joint_place(joints.figure, "left_wrist")
+    mouse.press(start)
+    mouse.move(start + (8, -4), steps=4)
+    qtbot.keyClick(bench.canvas, Qt.Key.Key_D)
+    qtbot.waitUntil(lambda: joints.document.photo.name == "photo1.png")
+    mouse.move(start + (16, -8), steps=4)
+    mouse.release()
+    saved(window)
+    assert side.hand.gesture is None
+    assert not joints.document.live
+    assert joints.document.undo_label == label
+
+
 def test_a_ring_turns_its_joint_only(bench, joints, mouse, saved, window):
     joints.document.select(joints.document.selected, Part(PartKind.JOINT, "left_elbow"))
     canvas, before = bench.canvas, joints.figure.params.pose_rotvec.copy()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from annotator.accuracy import measure_real_photos
 from annotator.bench_command import measure_command
+from annotator.bench_effort import measure_effort as measure_effort_tables
 from annotator.bench_predict import CASES, measure_case
 from annotator.bench_prior import conventions
 from annotator.bench_prior import measure_prior as measure_prior_tables
@@ -188,12 +189,19 @@ def measure_drag(seed: int, files: BenchFiles, progress: Progress) -> list[Measu
     return [*outcomes, Measured("drag, raster beside a plain painter", words, {"ratio": plain / ours})]
 
 
+def measure_effort(seed: int, files: BenchFiles, progress: Progress) -> list[Measured]:
+    """What an action of an annotator is worth, by strategy, and what the worklist's order is worth: ten minutes."""
+    effort = measure_effort_tables(seed, progress)
+    return [Measured("effort", f"\n{effort}", effort.values())]
+
+
 _BENCHMARKS: dict[str, Callable[[int, BenchFiles, Progress], list[Measured]]] = {
     "predict": measure_predict,
     "accuracy": measure_accuracy,
     "prior": measure_prior,
     "store": measure_store,
     "drag": measure_drag,
+    "effort": measure_effort,
 }
 
 

@@ -32,7 +32,7 @@ def test_hands_bring_rendered_people_nearer_to_the_truth():
         assert all(1 <= len(course) <= BUDGET + 1 for course in found.errors[plan])
     start = np.mean([course[0] for course in found.errors[POINTS,]])
     for plan in ((ALTERNATIVES,), (SIDE,), (SIDE, POINTS)):
-        assert np.mean([course[-1] for course in found.errors[plan]]) < 0.8 * start
+        assert np.mean([course[-1] for course in found.errors[plan]]) < 0.9 * start
     # plans that begin alike share their beginning: what one did was taken back before the next
     begun = found.errors[POINTS,]
     for plan in PLANS:

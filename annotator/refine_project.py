@@ -1,86 +1,58 @@
 """Steps 3 and 4 of the loop on a project: fine-tune on all that is known of its people, predict everybody again.
 
-The job reads photos once for the trunk's features, which stay on disk for the next round (`ArrayCache`), tunes, lets
-the guard choose for each person, and leaves shards, weights, curves, a summary and a report in its run folder.
+The job reads photos once for the trunk's features, which stay on disk for the next round, tunes, lets the guard choose
+for each person, and leaves shards, weights, curves, a summary and a report in its run folder. Killed, it goes on from
+the features and from the last epoch that it had time to note.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from annotator.predict import HANDFUL, HANDFUL_PIXELS, usual_workers
+from annotator.predict import usual_workers
 from annotator.project import EditError, Prediction, Project
-from annotator.project.fields import BETAS, beta, joint, source_of
-from annotator.project.state import Person, Photo
+from annotator.refine_cast import Cast, gather_cast, missing_features
 from annotator.refine_report import Changed, write_report
 from annotator.runs import CURVE, SHARD, JobError, News, RunFolder
 from annotator.shards import Shard, ShardRow, shard_key, write_shard
 from cliff_core.body import load_body
-from cliff_core.errors import CliffError
 from cliff_core.execution.array_cache import ArrayCache
-from cliff_core.execution.streams import available_cores, in_handfuls, map_in_order, torch_threads
-from cliff_core.images import read_image
-from cliff_core.inference import Crops, Predictor
+from cliff_core.execution.rows import Workspace
+from cliff_core.execution.streams import available_cores
+from cliff_core.inference import Predictor
 from cliff_core.models import load_cliff
-from cliff_core.records import Box, Camera, Estimate, Keypoints, Provenance
-from cliff_core.skeletons import SMPL24
+from cliff_core.records import Estimate
+from cliff_core.training.crew import FEATURES, Crew, Task, refine_known
 from cliff_core.training.finetune import Epoch, FinetuneSettings, Watch
 from cliff_core.training.guard import UNSUPERVISED, distance_mm
-from cliff_core.training.refining import (
-    RefinedPeople,
-    crops_with,
-    lowest_withheld,
-    refine_crops,
-    save_model,
-    trunk_key,
-    with_points,
-)
-from cliff_core.training.supervision import PersonEdits, body_edits, weighed_points
+from cliff_core.training.refine_people import KnownPeople
+from cliff_core.training.refining import RefinedPeople, lowest_withheld, save_model
 
 SUMMARY, REPORT, WEIGHTS = "summary.json", "report.html", "weights.pt"
 CACHE = "features.cache"
+WORK = "work"
+RAY = "ray"
 _CACHE_BYTES = 4 << 30
-_AHEAD = 16
 _PEOPLE_PER_SHARD = 200
 _SHOWN = 12
-_LEFT_ALONE = 0.3
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """Somebody who is to be refined.
-
-    Attributes:
-        photo: they are on.
-        person: as the project has them.
-        box: theirs.
-        camera: of the photo, CLIFF's guess if nobody knows it.
-    """
-
-    photo: Photo
-    person: Person
-    box: Box
-    camera: Camera
-
-    @property
-    def points(self) -> list[Keypoints]:
-        """All their joint sets."""
-        found = [self.person.keypoints(name) for name in self.person.joint_sets]
-        return [points for points in found if points is not None]
+_LISTED = 100
 
 
 def refine_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
     """The job "refine".
 
     Settings: `rounds`, `seed`, `model` and `body` (files); `polish` (each body a last step nearer to its points);
-    `detected_trust` (0..1) lets the points of people whom nobody has looked at supervise too.
+    `detected_trust` (0..1) lets the points of people whom nobody has looked at supervise too; `engine` ("local" or
+    "ray") and `workers`: how many processes share the work, one core each on this machine.
 
     Raises:
         JobError: nobody can be refined.
@@ -88,163 +60,130 @@ def refine_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
     settings = run.request().settings
     model, body = load_cliff(settings.get("model")), load_body(settings.get("body"))
     predictor = Predictor(model, body)
-    tuning = FinetuneSettings(seed=int(settings.get("seed", 0)), min_points=1)
-    with ArrayCache(run.path.parent / CACHE, _CACHE_BYTES) as cache:
-        subjects, crops, refused = _look(project, predictor, cache, news)
-    if news.should_stop:
-        return {"complete": False, "people": 0, "refused": refused}
-    if not subjects:
-        hint = f" ({refused[0]})" if refused else ""
-        raise JobError(f"{project.folder}: nobody to refine{hint}; run propose or draw boxes first")
-    points, placed = weighed_points([each.points for each in subjects], crops.centre_px, crops.box_height_px)
-    trust = _trust(subjects, placed, float(settings.get("detected_trust", 0.0)))
-    set_by_hand = [_edits(each.person, body.gender) for each in subjects]
-    edits = body_edits(set_by_hand, crops)
+    work = run.path / WORK
+    work.mkdir(exist_ok=True)
+    with _tidied(work) as open_rows:
+        with ArrayCache(run.path.parent / CACHE, _CACHE_BYTES) as cache:
+            _look_elsewhere(project, predictor, cache, settings, news)
+            cast = gather_cast(
+                project,
+                predictor,
+                cache,
+                work / FEATURES,
+                detected_trust=float(settings.get("detected_trust", 0.0)),
+                workers=int(settings.get("workers") or usual_workers()),
+                news=news,
+            )
+        refused = _some(cast.refused)
+        if news.should_stop:
+            return {"complete": False, "people": 0, "refused": refused}
+        if cast.known is None:
+            hint = f" ({refused[0]})" if refused else ""
+            raise JobError(f"{project.folder}: nobody to refine{hint}; run propose or draw boxes first")
+        open_rows.append(cast.known.crops.features)
+        people = _refined(cast.known, work, settings, news)
+        open_rows += [people.prior, people.refined]
+        if settings.get("polish"):
+            people = _polished(body, cast, people, news)
+        said = _summary(project, cast, people)
+        if people.model is not None:
+            said["weights"] = save_model(people.model, run.path / WEIGHTS, f"{model.name}-refined")
+        said["model"] = f"{model.name}-refined" if people.model is not None else model.name
+        _write_shards(run, news, cast, people, said, settings)
+        content = json.dumps(said, ensure_ascii=False, indent=1)
+        (run.path / SUMMARY).write_text(content, encoding="utf-8")
+        write_report(run.path / REPORT, said, people.rounds, list(_changed(project, cast, people)), body, news)
+    return {**said, "report": str(run.path / REPORT), "complete": not news.should_stop}
+
+
+@contextmanager
+def _tidied(work: Path) -> Iterator[list[Any]]:
+    """Close what is put into the list and clear the folder away; where something went wrong, only its rows.
+
+    Rows are made anew from the cache; how far it was is what a second start needs.
+    """
+    open_rows: list[Any] = []
+    went_well = False
+    try:
+        yield open_rows
+        went_well = True
+    finally:
+        for rows in open_rows:
+            rows.close()
+        for path in work.glob("*.rows"):
+            with suppress(OSError):
+                path.unlink()
+        if went_well:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _look_elsewhere(
+    project: Project, predictor: Predictor, cache: ArrayCache, settings: Mapping[str, Any], news: News
+) -> None:
+    """Let a cluster look at people first, where there is one: what it finds lies in the cache."""
+    if settings.get("engine") == RAY:
+        from cliff_core.execution.ray_engine import look_with_ray
+
+        missing = missing_features(project, predictor, cache)
+        files = {name: settings.get(name) for name in ("model", "body")}
+        look_with_ray(missing, files, cache.put, int(settings.get("workers") or 0), news)
+
+
+def _refined(known: KnownPeople, work: Path, settings: Mapping[str, Any], news: News) -> RefinedPeople:
+    """Everybody tuned and predicted again, by this process, by several of this machine, or by a cluster."""
 
     def curve(stage: str, epoch: Epoch) -> None:
         values = {"fitted": epoch.fitted, "withheld": epoch.withheld, "prior_distance": epoch.prior_distance}
         news.tell(CURVE, stage=stage, epoch=epoch.number, **{key: _number(value) for key, value in values.items()})
 
-    rounds = int(settings.get("rounds", 1))
     watch = Watch(curve, lambda: news.should_stop)
-    people = refine_crops(model, body, crops, points, edits, tuning, rounds, news, watch, trust)
-    if settings.get("polish"):
-        from cliff_core.training.polishing import polish_people
+    workers = int(settings.get("workers") or 0)
+    tuning = FinetuneSettings(seed=int(settings.get("seed", 0)), min_points=1)
+    threads = max(1, available_cores() // workers) if workers else 0
+    task = Task(settings.get("model"), settings.get("body"), tuning, int(settings.get("rounds", 1)), threads)
+    if settings.get("engine") == RAY:
+        from cliff_core.execution.ray_engine import refine_with_ray
 
-        rows = np.flatnonzero(people.verdict.takes_refined).tolist()
-        marked, weight = with_points(crops, points), points[..., 2] * trust
-        polished = polish_people(
-            body, marked, weight, people.refined, set_by_hand, rows, news, lambda: news.should_stop
-        )
-        people = replace(people, refined=polished)
-    said = _summary(subjects, people, points, placed, edits, refused)
-    if people.model is not None:
-        said["weights"] = save_model(people.model, run.path / WEIGHTS, f"{model.name}-refined")
-    said["model"] = f"{model.name}-refined" if people.model is not None else model.name
-    _write_shards(run, news, subjects, people, said, settings)
-    content = json.dumps(said, ensure_ascii=False, indent=1)
-    (run.path / SUMMARY).write_text(content, encoding="utf-8")
-    write_report(run.path / REPORT, said, people.rounds, list(_changed(project, subjects, people)), body, news)
-    return {**said, "report": str(run.path / REPORT), "complete": not news.should_stop}
+        task.save(work, known)
+        return refine_with_ray(work, known, task, workers, news, watch)
+    if workers > 1:
+        task.save(work, known)
+    with Crew(work, max(1, workers)) as crew:
+        return refine_known(known, task, crew.team, Workspace(work, token=known.token), news, watch)
 
 
-def _look(
-    project: Project, predictor: Predictor, cache: ArrayCache, news: News
-) -> tuple[list[Subject], Crops, list[str]]:
-    """Everybody with a box, their crops with features, and a line for each who was left out."""
-    groups: list[list[Subject]] = []
-    refused: list[str] = []
-    for photo in project.photos("NOT excluded AND people > 0"):
-        camera = photo.camera or Camera.guess(photo.size_px)
-        people = project.people_on(photo.id)
-        group = []
-        for person in people:
-            subject = None if person.box is None else Subject(photo, person, person.box, camera)
-            if subject is not None and (problem := _unplaceable(predictor, subject)):
-                refused.append(f"{photo.name}: {problem}")
-            elif subject is not None:
-                group.append(subject)
-        if group:
-            groups.append(group)
-    workers = usual_workers()
-    threads = max(1, available_cores() // workers)
-    trunk = trunk_key(predictor)
+def _polished(body, cast: Cast, people: RefinedPeople, news: News) -> RefinedPeople:
+    """The bodies that are taken, each a last step nearer to its points; holds everybody in memory."""
+    from cliff_core.training.polishing import polish_people
 
-    def work(handful: list[list[Subject]]) -> list[tuple[list[Subject], Crops | None, str]]:
-        return [_crop(project, predictor, cache, trunk, group) for group in handful]
-
-    done, total = 0, sum(map(len, groups))
-    subjects: list[Subject] = []
-    parts: list[Crops] = []
-    pieces = in_handfuls(groups, HANDFUL, HANDFUL_PIXELS, lambda group: math.prod(group[0].photo.size_px))
-    with torch_threads(threads), closing(map_in_order(work, pieces, workers, _AHEAD)) as results:
-        for handful in results:
-            for group, crops, problem in handful:
-                done += len(group)
-                if crops is None:
-                    refused.append(problem)
-                    continue
-                subjects += group
-                parts.append(crops)
-            news(done, total, "looking at people")
-            if news.should_stop:
-                break
-    return subjects, Crops.join(parts) if parts else None, refused  # type: ignore[return-value]
+    assert cast.known is not None
+    crops, rows = cast.known.crops, np.flatnonzero(people.verdict.takes_refined).tolist()
+    weight = crops.points[..., 2] * cast.known.trust
+    refined = list(people.refined)
+    polished = polish_people(body, crops, weight, refined, cast.edits, rows, news, lambda: news.should_stop)
+    return replace(people, refined=polished)
 
 
-def _unplaceable(predictor: Predictor, subject: Subject) -> str:
-    """Why a person cannot be cut out; empty if they can."""
-    try:
-        placed = predictor.place(None, [subject.box], camera=subject.camera)
-    except CliffError as problem:
-        return str(problem)
-    return "" if np.isfinite(placed.bbox_info.numpy()).all() else "its box or camera is no number"
-
-
-def _crop(
-    project: Project, predictor: Predictor, cache: ArrayCache, trunk: str, group: list[Subject]
-) -> tuple[list[Subject], Crops | None, str]:
-    """The people of one photo with their features, from the cache where it has all of them."""
-    photo, camera = group[0].photo, group[0].camera
-    placed = predictor.place(None, [each.box for each in group], camera=camera)
-    keys = [f"{trunk}-{shard_key(photo.sha256, photo.orientation, list(each.box.xyxy))}" for each in group]
-    known = cache.get(keys)
-    if len(known) == len(set(keys)):
-        return group, crops_with(placed, np.stack([known[key] for key in keys])), ""
-    file = project.photo_file(photo.id)
-    try:
-        rgb = read_image(file)
-    except CliffError as problem:
-        return group, None, str(problem)
-    if (rgb.shape[1], rgb.shape[0]) != photo.size_px:
-        return group, None, f"{file}: is another picture now; `relink` finds the one that it was"
-    crops = predictor.crops_of([(rgb, placed)])
-    cache.put(dict(zip(keys, crops.features.float().numpy(), strict=True)))
-    return group, crops, ""
-
-
-def _edits(person: Person, gender: str) -> PersonEdits:
-    """What a hand set of a body. Shape numbers of another body say nothing about this one."""
-    own = {name: value for name, value in person.own.items() if source_of(value) is Provenance.HUMAN}
-    rotvecs = {row: np.array(own[joint(name)][:3]) for row, name in enumerate(SMPL24.names) if joint(name) in own}
-    betas = {n: float(own[beta(n)][0]) for n in range(BETAS) if beta(n) in own and person.gender == gender}
-    return PersonEdits(rotvecs, betas, np.array(own["transl"][:3]) if "transl" in own else None)
-
-
-def _trust(subjects: Sequence[Subject], placed, detected: float):
-    """(N, 47) how far each point supervises.
-
-    What people and files placed does fully. A detector's point does where somebody vouches for it by calling the person
-    done or accepted, and to a part where somebody has placed others of the same person and left this one. Elsewhere it
-    is only an input: tuned on a detector's points, bodies take over its mistakes (`docs/loop.md` has the numbers).
-    """
-    trust = placed.float()
-    for row, subject in enumerate(subjects):
-        person = subject.person
-        if person.state == "done" or person.verdict == "accepted":
-            trust[row] = 1.0
-        else:
-            rest = max(detected, _LEFT_ALONE if placed[row].any() else 0.0)
-            trust[row] = trust[row].clamp(min=rest)
-    return trust
-
-
-def _summary(
-    subjects: Sequence[Subject], people: RefinedPeople, points, placed, edits, refused: list[str]
-) -> dict[str, Any]:
-    """What the report and the window say of the run; plain JSON."""
-    weight = points[..., 2].numpy()
+def _summary(project: Project, cast: Cast, people: RefinedPeople) -> dict[str, Any]:
+    """What the report and the window say of the run; plain JSON, however many people there are."""
+    assert cast.known is not None
+    weight, edits = cast.known.crops.points[..., 2], cast.known.edits.of_some
     verdict, evidence = people.verdict, people.evidence
     moved = distance_mm(evidence.prior, evidence.refined)
     before = people.rounds[0].choosing[0].withheld if people.rounds else None
     after = lowest_withheld(people.rounds[-1]) if people.rounds else None
     held = np.isfinite(evidence.withheld_after)
     nearer = int((evidence.withheld_after[held] < evidence.withheld_before[held]).sum())
+    kept = [row for row, why in enumerate(verdict.why) if why and why != UNSUPERVISED]
+    kept_because = [
+        f"{project.photo(cast.photo_ids[row]).name}, person {cast.person_ids[row]}: {verdict.why[row]}"
+        for row in kept[:_LISTED]
+    ]
     return {
-        "people": len(subjects),
-        "photos": len({each.photo.id for each in subjects}),
+        "people": len(cast),
+        "photos": len(set(cast.photo_ids)),
         "supervising": int(evidence.supervised.sum()),
-        "labelled_points": int(placed.sum()),
+        "labelled_points": cast.labelled_points,
         "points": int((weight > 0).sum()),
         "edited_joints": int(edits.rotmat_set.sum()),
         "edited_betas": int(edits.betas_set.sum()),
@@ -259,44 +198,46 @@ def _summary(
         "better": bool(before is not None and after is not None and after < before),
         "refined": int(verdict.takes_refined.sum()),
         "kept": int((~verdict.takes_refined).sum()),
-        "kept_because": sorted(
-            f"{each.photo.name}, person {each.person.id}: {why}"
-            for each, why in zip(subjects, verdict.why, strict=True)
-            if why and why != UNSUPERVISED
-        ),
+        "kept_because": sorted(kept_because) + _more(len(kept)),
         "moved_mm": _number(float(np.nanmedian(moved))),
         "suspicion_mm": _number(float(np.median(verdict.suspicion_mm))),
-        "refused": refused,
+        "refused": _some(cast.refused),
     }
 
 
+def _some(lines: Sequence[str]) -> list[str]:
+    """The first lines, and how many more there are."""
+    return [*lines[:_LISTED], *_more(len(lines))]
+
+
+def _more(count: int) -> list[str]:
+    return [f"and {count - _LISTED} more"] if count > _LISTED else []
+
+
 def _write_shards(
-    run: RunFolder,
-    news: News,
-    subjects: Sequence[Subject],
-    people: RefinedPeople,
-    said: Mapping[str, Any],
-    settings: Mapping[str, Any],
+    run: RunFolder, news: News, cast: Cast, people: RefinedPeople, said: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> None:
     """Everybody's body as predictions; the guard's choice decides which, or that what is there stays."""
     described = {key: said[key] for key in ("rounds", "withheld_before", "withheld_after", "supervising")}
     told = {"kind": "model", "name": said["model"], "settings": {**described, **settings}}
-    for number, start in enumerate(range(0, len(subjects), _PEOPLE_PER_SHARD)):
+    starts = range(0, len(cast), _PEOPLE_PER_SHARD)
+    keys = [shard_key(said.get("weights", ""), cast.uids[start : start + _PEOPLE_PER_SHARD]) for start in starts]
+    names = [f"{number:06}-{key}.npz" for number, key in enumerate(keys)]
+    for path in run.finished_shards():  # of a run that was stopped and goes on: other weights, other bodies
+        if path.name not in names:
+            path.unlink(missing_ok=True)
+    for number, (start, name) in enumerate(zip(starts, names, strict=True), 1):
+        some = slice(start, start + _PEOPLE_PER_SHARD)
+        bodies = zip(people.prior[some], people.refined[some], strict=True)
         rows = []
-        for row in range(start, min(start + _PEOPLE_PER_SHARD, len(subjects))):
-            person = subjects[row].person
-            body = _chosen(people, row, has_body=person.body is not None)
+        for row, (prior, refined) in enumerate(bodies, start):
+            body: tuple[Prediction, ...] = () if cast.has_body[row] else _prediction(prior)
+            if people.verdict.takes_refined[row]:
+                body = _prediction(refined)
             suspicion = float(people.verdict.suspicion_mm[row])
-            rows.append(ShardRow(person.photo_id, body, person.id, suspicion=suspicion))
-        key = shard_key(said.get("weights", ""), [subjects[row].person.uid for row in range(start, start + len(rows))])
-        write_shard(run.shards / f"{number:06}-{key}.npz", Shard(tuple(rows), notes={"run": told}))
-        news.tell(SHARD, shards=number + 1)
-
-
-def _chosen(people: RefinedPeople, row: int, *, has_body: bool) -> tuple[Prediction, ...]:
-    if people.verdict.takes_refined[row]:
-        return _prediction(people.refined[row])
-    return () if has_body else _prediction(people.prior[row])
+            rows.append(ShardRow(cast.photo_ids[row], body, cast.person_ids[row], suspicion=suspicion))
+        write_shard(run.shards / name, Shard(tuple(rows), notes={"run": told}))
+        news.tell(SHARD, shards=number)
 
 
 def _prediction(estimate: Estimate) -> tuple[Prediction, ...]:
@@ -308,26 +249,26 @@ def _prediction(estimate: Estimate) -> tuple[Prediction, ...]:
     return (Prediction(None, None, params, estimate.camera, np.asarray(estimate.cam_crop, dtype=np.float64)),)
 
 
-def _changed(project: Project, subjects: Sequence[Subject], people: RefinedPeople) -> Iterator[Changed]:
+def _changed(project: Project, cast: Cast, people: RefinedPeople) -> Iterator[Changed]:
     """Those whose body changes most, with what they have now and will have."""
     moved = np.where(people.verdict.takes_refined, distance_mm(people.evidence.prior, people.evidence.refined), -1.0)
-    for row in np.argsort(-moved, kind="stable")[:_SHOWN]:
-        subject = subjects[row]
+    for row in np.argsort(-moved, kind="stable")[:_SHOWN].tolist():
         if moved[row] < 0:
             return
-        now = subject.person.body
-        before = people.prior[row].params if now is None else now.params
         try:
-            file = project.photo_file(subject.photo.id)
+            person = project.person(cast.person_ids[row])
+            photo = project.photo(cast.photo_ids[row])
+            file = project.photo_file(photo.id)
         except EditError:
             continue
+        refined = people.refined[row]
         yield Changed(
             file,
-            f"{subject.photo.name}, person {subject.person.id}",
-            before,
-            people.refined[row].params,
-            people.refined[row].camera,
-            subject.person.main_keypoints,
+            f"{photo.name}, person {person.id}",
+            people.prior[row].params if person.body is None else person.body.params,
+            refined.params,
+            refined.camera,
+            person.main_keypoints,
             float(moved[row]),
             float(people.verdict.suspicion_mm[row]),
         )

@@ -205,7 +205,12 @@ class Predictor:
     @torch.inference_mode()
     def estimates(self, crops: Crops) -> list[Estimate]:
         """Bodies in their photos' cameras."""
-        rotmat, betas, cam_crop = regress(self.model, crops.features, crops.bbox_info, crops.points)
+        return self.placed_bodies(crops, *regress(self.model, crops.features, crops.bbox_info, crops.points))
+
+    def placed_bodies(
+        self, crops: Placed, rotmat: torch.Tensor, betas: torch.Tensor, cam_crop: torch.Tensor
+    ) -> list[Estimate]:
+        """What a network regressed of people, in their photos' cameras; arguments as of `regress`."""
         cam_crop = cam_crop.double().numpy()
         transl = full_frame_translation(
             cam_crop,

@@ -1,12 +1,16 @@
-"""One refinement of people whose crops are at hand: rounds of fine-tuning, everybody predicted again, and the guard."""
+"""One refinement of people whose crops are at hand: rounds of fine-tuning, everybody predicted again, and the guard.
+
+Features may lie in a file, bodies go into one, and several processes may share the work: what is held of a person is
+some kilobytes, however large the network's features are.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import torch
@@ -15,17 +19,66 @@ from torch import nn
 from cliff_core.body import Body
 from cliff_core.body.torch_body import TorchBody
 from cliff_core.errors import TrainingError
+from cliff_core.execution.rows import RowFile, Rows, RowsInMemory, Workspace
+from cliff_core.execution.team import ALONE, Team
 from cliff_core.geometry.crop_units import project_to_crop
 from cliff_core.inference import Crops, Placed, Predictor, regress
-from cliff_core.records import Estimate
+from cliff_core.records import Estimate, SmplParams
 from cliff_core.training.finetune import Finetuned, FinetuneSettings, Watch, finetune
 from cliff_core.training.guard import Evidence, Verdict, judge
-from cliff_core.training.supervision import BodyEdits
+from cliff_core.training.supervision import AnyEdits
+from cliff_core.training.tuning import known_points
 
 _CHUNK = 512
 _BETTER = 0.99  # a round whose withheld points are not at least so much nearer was the last
+_NUMBERS = 72 + 10 + 3 + 3  # of a body as it is kept: pose, shape, place, crop camera
+_AGAIN = "predicting everybody again"
 
 Progress = Callable[[int, int, str], None]
+People = TypeVar("People", bound=Placed)
+
+
+class Bodies(Sequence[Estimate]):
+    """Bodies of N people, kept as numbers and made into estimates when somebody asks.
+
+    Args:
+        people: whose they are.
+        numbers: (N, 88) pose, shape, place and crop camera.
+        gender: of the body.
+        model: what predicted them.
+    """
+
+    def __init__(self, people: Placed, numbers: RowFile | RowsInMemory, gender: str, model: str):
+        self._people, self._numbers, self._gender, self._model = people, numbers, gender, model
+
+    def __len__(self) -> int:
+        return len(self._people)
+
+    @overload
+    def __getitem__(self, row: int) -> Estimate: ...
+
+    @overload
+    def __getitem__(self, row: slice) -> list[Estimate]: ...
+
+    def __getitem__(self, row: int | slice) -> Estimate | list[Estimate]:
+        """One or some."""
+        rows = range(len(self))[row]
+        if isinstance(rows, int):
+            return self._estimates([rows])[0]
+        return self._estimates(list(rows))
+
+    def close(self) -> None:
+        """Nobody asks any more."""
+        self._numbers.close()
+
+    def _estimates(self, rows: list[int]) -> list[Estimate]:
+        people, found = self._people, []
+        for row, numbers in zip(rows, self._numbers[np.array(rows, dtype=np.int64)].numpy(), strict=True):
+            pose, betas, transl, cam = np.split(numbers, [72, 82, 85])
+            params = SmplParams(pose.reshape(24, 3), betas, transl, self._gender)
+            points = people.keypoints[row]
+            found.append(Estimate(people.boxes[row], params, people.cameras[row], cam, points, self._model))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +86,15 @@ class RefinedPeople:
     """N people before and after.
 
     Attributes:
-        seen: bodies from the photo alone.
-        prior: from photo and points, before tuning; the same as `seen` for models that take no points.
+        prior: from photo and points, before tuning; the same as from the photo alone for models that take no points.
         refined: after tuning; not all need be finite.
         rounds: what each round of fine-tuning gave; empty where nobody supervises.
         evidence: that the guard saw.
         verdict: what it says.
     """
 
-    seen: list[Estimate]
-    prior: list[Estimate]
-    refined: list[Estimate]
+    prior: Sequence[Estimate]
+    refined: Sequence[Estimate]
     rounds: tuple[Finetuned, ...]
     evidence: Evidence
     verdict: Verdict
@@ -59,19 +110,21 @@ def refine_crops(
     body: Body,
     crops: Crops,
     points: torch.Tensor,
-    edits: BodyEdits,
+    edits: AnyEdits,
     settings: FinetuneSettings,
     rounds: int,
     progress: Progress,
     watch: Watch,
     trust: torch.Tensor,
+    team: Team = ALONE,
+    work: Workspace | None = None,
 ) -> RefinedPeople:
     """Fine-tune on all that is known of people, predict everybody again, and judge each.
 
     Args:
         model: from `load_cliff`; stays as it is.
         body: that it predicts.
-        crops: everybody, also people of whom nothing is known.
+        crops: everybody, also people of whom nothing is known; features may be rows of a file.
         points: (N, 47, 3) from `weighed_points`; all of them are inputs of networks that take points.
         edits: what annotators set.
         settings: of each round.
@@ -79,14 +132,18 @@ def refine_crops(
         progress: told (done, total, what).
         watch: hears the curves, may end it early.
         trust: (N, 47) how far each point supervises, 0..1.
+        team: the processes that share the work; each of them calls this with the same people.
+        work: where to keep what fills the memory, and how far it is; memory alone by default.
     """
+    work = work or Workspace()
     torch_body = TorchBody(body)
     marked = with_points(crops, points)
     done: list[Finetuned] = []
-    for _ in range(rounds):
+    for number in range(rounds):
         try:
             last = done[-1] if done else None
-            tuned = finetune(model, torch_body, marked, settings, progress, edits, watch, last, trust)
+            name = f"round-{number + 1}"
+            tuned = finetune(model, torch_body, marked, settings, progress, edits, watch, last, trust, team, work, name)
         except TrainingError:
             if done:
                 raise
@@ -94,35 +151,116 @@ def refine_crops(
         if done and not lowest_withheld(tuned) < _BETTER * lowest_withheld(done[-1]):
             break
         done.append(tuned)
-        if watch.should_stop():
+        if team.agrees(watch.should_stop()):
             break
     last = done[-1] if done else None
     refiner = last.model if last else model
-    bare = with_points(crops, torch.zeros_like(points))
-    kept = with_points(crops, last.kept_points if last else points)
-    seen, prior, refined = (
-        estimates_of(each, body, these, progress) for each, these in ((model, bare), (model, marked), (refiner, marked))
-    )
-    before = done[0].withheld_before if done else torch.full((len(crops),), torch.nan)
-    after = last.withheld_after if last else before
-    joints = {
-        "seen": _joints(torch_body, model, bare)[0],
-        "prior": _joints(torch_body, model, marked)[0],
-        "chooser": _joints(torch_body, last.chooser if last else model, kept)[0],
-    }
-    refined_joints, fitted = _joints(torch_body, refiner, marked)
+    everybody = _Everybody(body, torch_body, marked, team, work, progress)
+    seen = everybody.predicted(model, lambda rows: torch.zeros_like(points[rows]))
+    prior = everybody.predicted(model, keep="prior")
+    refined = everybody.predicted(refiner, keep="refined")
+    if last is None:
+        chooser = prior
+    else:
+        known = torch.ones(points.shape[1])
+        known[: len(torch_body.known["coco23"])] = torch_body.known["coco23"].float()
+
+        def kept(rows) -> torch.Tensor:
+            return known_points(points[rows], known).masked_fill(last.withheld[rows][..., None], 0.0)
+
+        chooser = everybody.predicted(last.chooser, kept)
+    nothing = torch.full((len(crops),), torch.nan)
     evidence = Evidence(
-        refined=refined_joints,
-        withheld_before=before.numpy().astype(np.float64),
-        withheld_after=after.numpy().astype(np.float64),
-        fitted=fitted,
+        seen=seen.joints,
+        prior=prior.joints,
+        refined=refined.joints,
+        chooser=chooser.joints,
+        withheld_before=(done[0].withheld_before if done else nothing).numpy().astype(np.float64),
+        withheld_after=(last.withheld_after if last else nothing).numpy().astype(np.float64),
+        fitted=refined.error,
         weight=points[..., 2].sum(1).numpy().astype(np.float64),
-        betas=np.stack([each.params.betas for each in refined]),
-        scale=np.array([each.cam_crop[0] for each in refined]),
+        betas=refined.betas,
+        scale=refined.scale,
         supervised=((points[..., 2] * trust > 0).any(1) | edits.of_anybody).numpy(),
-        **joints,
     )
-    return RefinedPeople(seen, prior, refined, tuple(done), evidence, judge(evidence))
+    assert prior.bodies is not None
+    assert refined.bodies is not None
+    return RefinedPeople(prior.bodies, refined.bodies, tuple(done), evidence, judge(evidence))
+
+
+@dataclass(frozen=True, slots=True)
+class _Predicted:
+    """What a network says of N people.
+
+    Attributes:
+        joints: (N, 24, 3) without translation, metres.
+        error: (N,) weighted mean error of the points in crop units, NaN without any.
+        betas: (N, 10), scale: (N,) of the crop camera.
+        bodies: all of it, where it was to be kept.
+    """
+
+    joints: np.ndarray
+    error: np.ndarray
+    betas: np.ndarray
+    scale: np.ndarray
+    bodies: Bodies | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Everybody:
+    """Predictions of everybody, some hundred at a time, shared by a team."""
+
+    body: Body
+    torch_body: TorchBody
+    marked: Crops
+    team: Team
+    work: Workspace
+    progress: Progress
+
+    @torch.no_grad()
+    def predicted(
+        self, model: nn.Module, points: Callable[[slice], torch.Tensor] | None = None, keep: str = ""
+    ) -> _Predicted:
+        """Of one network; `points` says what it is given instead of all points, `keep` names bodies to keep."""
+        count, predictor = len(self.marked), Predictor(model, self.body)
+        joints, error, betas, scale = (np.empty((count, *shape)) for shape in ((24, 3), (), (10,), ()))
+        numbers = self.work.rows(keep, count, [_NUMBERS], "float64") if keep else None
+        size = max(1, min(_CHUNK, -(-count // self.team.size)))
+        for everybodys, own, has_any in self.team.chunks(count, size):
+            found = torch.zeros(everybodys.stop - everybodys.start, _NUMBERS + 72 + 1, dtype=torch.float64)
+            if has_any:
+                crops = rows_of(self.marked, range(own.start, own.stop))
+                if points is not None:
+                    crops = replace(crops, points=points(own))
+                into = slice(own.start - everybodys.start, own.stop - everybodys.start)
+                found[into] = self._numbers(predictor, crops)
+            self.team.sum(found)
+            body, joint, errors = found.split([_NUMBERS, 72, 1], 1)
+            if numbers is not None:
+                numbers.write(everybodys.start, body)
+            joints[everybodys], error[everybodys] = joint.reshape(-1, 24, 3).numpy(), errors[:, 0].numpy()
+            betas[everybodys], scale[everybodys] = body[:, 72:82].numpy(), body[:, 85].numpy()
+            if keep:
+                self.progress(everybodys.stop, count, _AGAIN)
+        people = self.marked  # the points that the network was given are not the person's own
+        bodies = None if numbers is None else Bodies(people, numbers, self.body.gender, model.name)
+        return _Predicted(joints, error, betas, scale, bodies)
+
+    def _numbers(self, predictor: Predictor, crops: Crops) -> torch.Tensor:
+        """(n, 161) bodies, joints and errors."""
+        found = regress(predictor.model, crops.features, crops.bbox_info, crops.points)
+        bodies = [
+            np.concatenate([each.params.pose_rotvec.ravel(), each.params.betas, each.params.transl, each.cam_crop])
+            for each in predictor.placed_bodies(crops, *found)
+        ]
+        rotmat, betas, cam_crop = found
+        posed = self.torch_body(rotmat, betas)
+        known = torch.cat([self.torch_body.known["coco23"], torch.ones(24, dtype=torch.bool)])
+        weight = crops.points[..., 2] * known
+        error = (project_to_crop(posed.points(), cam_crop, crops.bbox_info) - crops.points[..., :2]).norm(dim=-1)
+        total = weight.sum(1)
+        errors = torch.where(total > 0, (error.clamp(max=1) * weight).sum(1) / total.clamp(min=1e-9), torch.nan)
+        return torch.cat([torch.from_numpy(np.array(bodies)), posed.joints.flatten(1), errors[:, None]], 1)
 
 
 def lowest_withheld(tuned: Finetuned) -> float:
@@ -135,9 +273,10 @@ def with_points(crops: Crops, points: torch.Tensor) -> Crops:
     return Crops(**{**_values(crops), "points": points})
 
 
-def crops_with(placed: Placed, features: np.ndarray) -> Crops:
-    """People with features that were computed before, (N, F) float32."""
-    return Crops(**_values(placed), features=torch.from_numpy(features))
+def crops_with(placed: Placed, features: np.ndarray | Rows) -> Crops:
+    """People with features that were computed before, (N, F) float32 in memory or in a file."""
+    known: Any = torch.from_numpy(features) if isinstance(features, np.ndarray) else features
+    return Crops(**_values(placed), features=known)
 
 
 def trunk_key(predictor: Predictor) -> str:
@@ -162,13 +301,13 @@ def save_model(model: nn.Module, path: Path, name: str) -> str:
     return digest.hexdigest()
 
 
-def rows_of(crops: Crops, rows: Sequence[int]) -> Crops:
+def rows_of(crops: People, rows: Sequence[int]) -> People:
     """Some of the people."""
     values: dict[str, Any] = {}
     index = np.asarray(rows, dtype=np.int64)
     for name, value in _values(crops).items():
         values[name] = tuple(value[row] for row in rows) if isinstance(value, tuple) else value[index]
-    return Crops(**values)
+    return type(crops)(**values)
 
 
 def _values(people: Placed) -> dict[str, Any]:
@@ -180,21 +319,5 @@ def estimates_of(model: nn.Module, body: Body, crops: Crops, progress: Progress)
     predictor, found = Predictor(model, body), list[Estimate]()
     for start in range(0, len(crops), _CHUNK):
         found += predictor.estimates(rows_of(crops, range(start, min(start + _CHUNK, len(crops)))))
-        progress(len(found), len(crops), "predicting everybody again")
+        progress(len(found), len(crops), _AGAIN)
     return found
-
-
-@torch.no_grad()
-def _joints(body: TorchBody, model: nn.Module, crops: Crops) -> tuple[np.ndarray, np.ndarray]:
-    """(N, 24, 3) joints without translation, metres, and (N,) weighted mean error of the points, NaN without any."""
-    joints, errors = [], []
-    for rows in torch.arange(len(crops)).split(_CHUNK):
-        points, info = crops.points[rows], crops.bbox_info[rows]
-        rotmat, betas, cam_crop = regress(model, crops.features[rows], info, points)
-        posed = body(rotmat, betas)
-        joints.append(posed.joints)
-        weight = points[..., 2] * torch.cat([body.known["coco23"], torch.ones(24, dtype=torch.bool)])
-        error = (project_to_crop(posed.points(), cam_crop, info) - points[..., :2]).norm(dim=-1).clamp(max=1)
-        total = weight.sum(1)
-        errors.append(torch.where(total > 0, (error * weight).sum(1) / total.clamp(min=1e-9), torch.nan))
-    return torch.cat(joints).numpy().astype(np.float64), torch.cat(errors).numpy().astype(np.float64)

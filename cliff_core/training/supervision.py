@@ -60,6 +60,48 @@ class BodyEdits:
 
 
 @dataclass(frozen=True, slots=True)
+class SparseEdits:
+    """The same of many people, of whom few have anything set: nothing is held of the others.
+
+    Attributes:
+        place: (N,) number of each person in `of_some`; -1 where nothing is set.
+        of_some: of those who have.
+    """
+
+    place: torch.Tensor
+    of_some: BodyEdits
+
+    def __getitem__(self, rows) -> BodyEdits:
+        """The edits of some people."""
+        place = self.place[rows]
+        found, is_set = BodyEdits.none(len(place)), place >= 0
+        for name in BodyEdits.__slots__ if bool(is_set.any()) else ():
+            getattr(found, name)[is_set] = getattr(self.of_some, name)[place[is_set]]
+        return found
+
+    @property
+    def of_anybody(self) -> torch.Tensor:
+        """(N,) bool: of whom something is set."""
+        return self.place >= 0
+
+    @classmethod
+    def none(cls, count: int) -> SparseEdits:
+        """Nothing set, of so many people."""
+        return cls(torch.full((count,), -1), BodyEdits.none(0))
+
+    @classmethod
+    def of(cls, count: int, rows: Sequence[int], edits: BodyEdits) -> SparseEdits:
+        """Edits of the people in some rows of so many; those without any are left out."""
+        is_set = edits.of_anybody
+        place = torch.full((count,), -1)
+        place[torch.tensor(rows, dtype=torch.int64)[is_set]] = torch.arange(int(is_set.sum()))
+        return cls(place, edits[is_set])
+
+
+AnyEdits = BodyEdits | SparseEdits
+
+
+@dataclass(frozen=True, slots=True)
 class PersonEdits:
     """What a person set of one body.
 

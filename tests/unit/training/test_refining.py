@@ -173,7 +173,7 @@ def test_a_round_goes_on_from_the_one_before_and_never_sees_what_is_withheld(bod
     assert 1 <= len(done.rounds) <= 3
     withheld = [min(epoch.withheld for epoch in each.choosing) for each in done.rounds]
     assert withheld == sorted(withheld, reverse=True)
-    kept = [each.kept_points for each in done.rounds]
+    kept = [each.withheld for each in done.rounds]
     assert all(torch.equal(kept[0], each) for each in kept)
 
 

@@ -1,0 +1,369 @@
+"""One tuning run over people: Adam on the head's weights, in batches, with the curves that say when to stop.
+
+Several processes may share each batch (`execution.team`): each takes every n-th person of it, their gradients are
+summed, and all take the same step. What is known of people lies in memory or in files (`execution.rows`); some hundred
+are held at a time. A run that was killed goes on from the last epoch that its workspace remembers, to the same numbers.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import astuple, dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from cliff_core.body.torch_body import TorchBody
+from cliff_core.execution.rows import Rows, Workspace
+from cliff_core.execution.team import Team
+from cliff_core.geometry.crop_units import project_to_crop
+from cliff_core.inference import regress
+from cliff_core.training.losses import positive_scale_loss, reprojection_loss
+from cliff_core.training.supervision import AnyEdits
+
+FLAT = 1.01
+CHUNK = 1024  # people at once where no gradient is needed
+CHOOSING, ALL_POINTS = "choosing how long to tune", "tuning with all points"
+_PRIOR = 216 + 10 + 3  # numbers of a body: rotations, shape, crop camera
+
+
+@dataclass(frozen=True, slots=True)
+class FinetuneSettings:
+    """How to tune.
+
+    Attributes:
+        epochs: at most so many.
+        patience: stop after so many epochs without a better error of the withheld points.
+        batch: people per step.
+        learning_rate: of Adam.
+        prior_weight: pull of rotations towards the first predictions.
+        betas_prior_weight: the same for shape.
+        withheld_share: share of each person's points that is withheld while the epoch is chosen.
+        min_points: people with fewer points are predicted, but do not supervise.
+        unwatched_epochs: how long to tune where no point can be withheld.
+        rotation_edit_weight, betas_edit_weight, cam_edit_weight: pull towards what annotators set.
+        seed: of the withheld points and the order of people.
+    """
+
+    epochs: int = 60
+    patience: int = 8
+    batch: int = 64
+    learning_rate: float = 1e-4
+    prior_weight: float = 0.03
+    betas_prior_weight: float = 0.003
+    withheld_share: float = 0.2
+    min_points: int = 4
+    unwatched_epochs: int = 15
+    rotation_edit_weight: float = 1.0
+    betas_edit_weight: float = 0.1
+    cam_edit_weight: float = 5.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """One row of the curves; errors in crop units (1 = half a crop height), means over points.
+
+    Attributes:
+        number: 0 is before tuning.
+        fitted: error of the points that supervise.
+        withheld: error of the withheld points; `None` in the second run, and where nothing could be withheld.
+        prior_distance: mean square distance of rotation matrices to the first predictions.
+    """
+
+    number: int
+    fitted: float
+    withheld: float | None
+    prior_distance: float
+
+
+def _nothing(stage: str, epoch: Epoch) -> None:
+    """Nobody watches the curves."""
+
+
+def _never() -> bool:
+    """Nobody stops it early."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who looks on while it tunes.
+
+    Attributes:
+        curve: told each row of the curves, with the stage (`CHOOSING`, `ALL_POINTS`) it belongs to.
+        should_stop: whether to end early and keep the best so far.
+    """
+
+    curve: Callable[[str, Epoch], None] = field(default=_nothing)
+    should_stop: Callable[[], bool] = field(default=_never)
+
+
+def last_good_epoch(curve: Sequence[Epoch]) -> int:
+    """The last epoch whose withheld error is about the lowest: tuning stops when it is flat, not at a lucky dip."""
+    errors = {epoch.number: epoch.withheld for epoch in curve if epoch.withheld is not None}
+    return max(number for number, error in errors.items() if error <= FLAT * min(errors.values()))
+
+
+@dataclass(frozen=True)
+class Taught:
+    """N people who supervise.
+
+    Attributes:
+        rows: (N,) their numbers among everybody.
+        features: (M, F) of everybody, in memory or in a file.
+        bbox_info: (M, 3), points: (M, 47, 3), weight: (M, 47) how far each point supervises, of everybody.
+        known: (47,) bool, which points the body knows.
+        edits: what annotators set, of everybody.
+    """
+
+    rows: torch.Tensor
+    features: Rows
+    bbox_info: torch.Tensor
+    points: torch.Tensor
+    weight: torch.Tensor
+    known: torch.Tensor
+    edits: AnyEdits
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def given(self, some: torch.Tensor, withheld: torch.Tensor | None) -> torch.Tensor:
+        """(n, 47, 3) the points of some of the N that the network is given."""
+        points = known_points(self.points[self.rows[some]], self.known)
+        return points if withheld is None else points.masked_fill(withheld[some][..., None], 0.0)
+
+    def draw_withheld(self, settings: FinetuneSettings) -> torch.Tensor:
+        """(N, 47) bool: a random share of each person's points that supervise, at least one, never more than half."""
+        generator = torch.Generator().manual_seed(settings.seed)
+        drawn = torch.zeros(len(self), self.weight.shape[1], dtype=torch.bool)
+        for some in torch.arange(len(self)).split(CHUNK):
+            marked = self.weight[self.rows[some]] > 0
+            rank = torch.where(marked, torch.rand(marked.shape, generator=generator), 2.0).argsort(1).argsort(1)
+            count = marked.sum(1, keepdim=True)
+            take = torch.minimum((count * settings.withheld_share).round().clamp(min=1), count // 2)
+            drawn[some] = marked & (rank < take)
+        return drawn
+
+
+def known_points(points: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """(n, 47, 3) points without those that a body does not know; a copy."""
+    return torch.cat([points[..., :2], (points[..., 2] * known)[..., None]], -1)
+
+
+class Tuning:
+    """A tuning run over people.
+
+    Args:
+        body: the model's.
+        people: who supervise.
+        settings: how.
+        team: the processes that share it.
+        work: where it keeps what it would not hold in memory, and how far it is.
+    """
+
+    def __init__(self, body: TorchBody, people: Taught, settings: FinetuneSettings, team: Team, work: Workspace):
+        self.body, self.people, self.settings, self.team, self.work = body, people, settings, team, work
+
+    def tune(
+        self,
+        model: nn.Module,
+        epochs: int,
+        withheld: torch.Tensor | None,
+        progress: Callable[[int, int, str], None],
+        watch: Watch,
+        name: str,
+        key: str,
+    ) -> tuple[nn.Module, list[Epoch], torch.Tensor]:
+        """Tune a copy for some epochs; with withheld points, as long as their error falls.
+
+        Args:
+            model: to start from.
+            epochs: at most so many.
+            withheld: (N, 47) bool points that are not given; `None`: all are given.
+            progress: told (epoch, epochs, what).
+            watch: hears the curves, may end it early.
+            name: under which its state is remembered.
+            key: what the state follows from; one of another key is not gone on from.
+
+        Returns:
+            The copy as it was when that error was flat (without withheld points: as it is at the end), the curve, and
+            (2, N) each person's error of the withheld points before and after.
+        """
+        tuned, parameters = self._copy(model)
+        optimiser = torch.optim.Adam(parameters, self.settings.learning_rate)
+        generator = torch.Generator().manual_seed(self.settings.seed)
+        stage = ALL_POINTS if withheld is None else CHOOSING
+        chooses = withheld is not None and bool(withheld.any())
+        prior = self._prior(model, withheld)
+        known = self.work.recall(name)
+        if known.get("key") == key:
+            state = known
+            curve = [Epoch(*values) for values in state["curve"]]
+            _copy_into(parameters, state["parameters"])
+            optimiser.load_state_dict(state["optimiser"])
+            generator.set_state(state["generator"])
+            kept, before, after = state["kept"], state["before"], state["after"]
+            for epoch in curve:
+                watch.curve(stage, epoch)
+        else:
+            epoch, before = self._measure(tuned, withheld, prior, 0)
+            curve, after = [epoch], before
+            kept = [parameter.detach().clone() for parameter in parameters] if chooses else None
+            watch.curve(stage, epoch)
+        is_done = bool(known.get("key") == key and known["is_done"])
+
+        def remember(*, is_done: bool) -> None:
+            if self.team.leads:
+                state = {"key": key, "curve": [astuple(each) for each in curve], "generator": generator.get_state()}
+                state |= {"parameters": [parameter.detach() for parameter in parameters], "kept": kept}
+                state |= {"optimiser": optimiser.state_dict(), "before": before, "after": after, "is_done": is_done}
+                self.work.remember(name, state)
+
+        for number in range(curve[-1].number + 1, epochs + 1):
+            if is_done or self.team.agrees(watch.should_stop()):
+                break
+            if self._epoch(tuned, parameters, optimiser, generator, withheld, prior, watch):
+                break
+            epoch, of_person = self._measure(tuned, withheld, prior, number)
+            curve.append(epoch)
+            watch.curve(stage, epoch)
+            progress(number, epochs, stage)
+            if not chooses:
+                after = of_person
+            else:
+                best = min(curve, key=_withheld)
+                if _withheld(epoch) <= FLAT * _withheld(best):  # so the last one kept is that of `last_good_epoch`
+                    kept, after = [parameter.detach().clone() for parameter in parameters], of_person
+                is_done = number - best.number >= self.settings.patience
+            if self.work.is_time:
+                remember(is_done=is_done)
+        for parameter in tuned.parameters():
+            parameter.requires_grad_(False)
+        if kept is not None:
+            _copy_into(parameters, kept)
+        prior.close()
+        return tuned, curve, torch.stack([before, after])
+
+    def _copy(self, model: nn.Module) -> tuple[nn.Module, list[nn.Parameter]]:
+        """A copy to tune and its parameters that learn."""
+        tuned = copy.deepcopy(model).eval()  # dropout and batch norm stay as in prediction
+        for parameter in tuned.parameters():
+            parameter.requires_grad_(False)
+        parameters = [p for name, p in tuned.named_parameters() if not name.startswith(("trunk.", "encoder."))]
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+        return tuned, parameters
+
+    def _prior(self, model: nn.Module, withheld: torch.Tensor | None) -> Any:
+        """(N, 229) the first predictions; every process needs all of them."""
+        rows = self.work.rows("prior", len(self.people), [_PRIOR])
+        with torch.no_grad():
+            for some in torch.arange(len(self.people)).split(CHUNK):
+                found = self._regress(model, some, self.people.given(some, withheld))
+                rows.write(int(some[0]), torch.cat([each.flatten(1) for each in found], 1))
+        return rows
+
+    def _regress(self, model: nn.Module, some: torch.Tensor, given: torch.Tensor):
+        rows = self.people.rows[some]
+        return regress(model, self.people.features[rows], self.people.bbox_info[rows], given)
+
+    def _epoch(self, tuned, parameters, optimiser, generator, withheld, prior, watch: Watch) -> bool:
+        """A step for each batch; returns whether it was to stop on the way."""
+        team, shared = self.team, None
+        if team.size > 1:  # all gradients in one tensor, and a word whether to stop: one sum for each step
+            shared = torch.zeros(sum(parameter.numel() for parameter in parameters) + 1)
+            ends = torch.tensor([parameter.numel() for parameter in parameters]).cumsum(0).tolist()
+            for parameter, start, end in zip(parameters, [0, *ends], ends, strict=False):
+                parameter.grad = shared[start:end].view_as(parameter)
+        for batch in torch.randperm(len(self.people), generator=generator).split(self.settings.batch):
+            own = batch[team.rank :: team.size]
+            stops = team.leads and watch.should_stop()
+            if shared is None:
+                optimiser.zero_grad()
+            else:
+                shared.zero_()
+                shared[-1] = float(stops)
+            if len(own):
+                loss = self._loss(tuned, own, withheld, prior)
+                (loss * (len(own) / len(batch))).backward()
+            if shared is not None:
+                stops = bool(team.sum(shared)[-1] > 0)
+            if stops:
+                return True
+            norm = nn.utils.clip_grad_norm_(parameters, 2.0)
+            if torch.isfinite(norm):  # a step into nowhere would be the last one
+                optimiser.step()
+        return False
+
+    def _loss(self, tuned, some, withheld, prior):
+        settings, rows = self.settings, self.people.rows[some]
+        edits, given = self.people.edits[rows], self.people.given(some, withheld)
+        weight = self.people.weight[rows] * (given[..., 2] > 0)
+        rotmat, betas, cam_crop = self._regress(tuned, some, given)
+        projected = project_to_crop(self.body(rotmat, betas).points(), cam_crop, self.people.bbox_info[rows])
+        prior_rotmat, prior_betas, _ = prior[some].split([216, 10, 3], 1)
+        away = (rotmat - prior_rotmat.view_as(rotmat)).square().sum((2, 3)) * ~edits.rotmat_set
+        set_rotmat = (rotmat - edits.rotmat).square().sum((2, 3)) * edits.rotmat_set
+        set_betas = (betas - edits.betas).square() * edits.betas_set
+        set_cam = (cam_crop - edits.cam_crop).square().sum(1) * edits.cam_set
+        return (
+            5 * reprojection_loss(projected, given[..., :2], weight, corner=0.02).mean()
+            + settings.prior_weight * away.sum(1).mean()
+            + settings.betas_prior_weight * ((betas - prior_betas).square() * ~edits.betas_set).sum(1).mean()
+            + settings.rotation_edit_weight * set_rotmat.sum(1).mean()
+            + settings.betas_edit_weight * set_betas.sum(1).mean()
+            + settings.cam_edit_weight * set_cam.mean()
+            + positive_scale_loss(cam_crop)
+        )
+
+    @torch.no_grad()
+    def _measure(self, tuned, withheld, prior, number: int) -> tuple[Epoch, torch.Tensor]:
+        """A row of the curve, and (N,) each person's error of the withheld points."""
+        count = len(self.people)
+        of_person = torch.full((count,), torch.nan) if withheld is None else torch.zeros(count)
+        sums = torch.zeros(5, dtype=torch.float64)  # errors and weights of fitted and withheld points, distances
+        for some in self._own_chunks():
+            rows, given = self.people.rows[some], self.people.given(some, withheld)
+            rotmat, betas, cam_crop = self._regress(tuned, some, given)
+            projected = project_to_crop(self.body(rotmat, betas).points(), cam_crop, self.people.bbox_info[rows])
+            # one absurd point must not choose the epoch, and a doubtful one counts less
+            error = (projected - self.people.points[rows][..., :2]).norm(dim=-1).clamp(max=1)
+            weight = self.people.weight[rows]
+            fitted = given[..., 2] > 0
+            apart = (rotmat - prior[some][:, :216].view_as(rotmat)).square().mean((1, 2, 3)).sum()
+            parts = [(error * weight)[fitted].sum(), weight[fitted].sum(), *torch.zeros(2), apart]
+            if withheld is not None:
+                held = withheld[some]
+                parts[2:4] = (error * weight)[held].sum(), weight[held].sum()
+                counts = (weight * held).sum(1)
+                errors = (error * weight * held).sum(1) / counts.clamp(min=1e-9)
+                of_person[some] = torch.where(counts > 0, errors, torch.nan)
+            sums += torch.stack(parts).double()
+        self.team.sum(sums)
+        if withheld is not None:
+            self.team.sum(of_person)
+        chooses = withheld is not None and bool(withheld.any())
+        fitted_error, held_error = (float(sums[n] / sums[n + 1].clamp(min=1e-9)) for n in (0, 2))
+        return Epoch(number, fitted_error, held_error if chooses else None, float(sums[4] / count)), of_person
+
+    def _own_chunks(self) -> Iterator[torch.Tensor]:
+        """Numbers of the people whom this process measures, some hundred at a time."""
+        numbers = torch.arange(len(self.people))
+        size = max(1, min(CHUNK, -(-len(numbers) // self.team.size)))
+        for _, own, has_any in self.team.chunks(len(numbers), size):
+            if has_any:
+                yield numbers[own]
+
+
+def _withheld(epoch: Epoch) -> float:
+    """Error of the withheld points, of an epoch of a run that chooses by it."""
+    return float("inf") if epoch.withheld is None else epoch.withheld
+
+
+def _copy_into(parameters: Sequence[nn.Parameter], values: Sequence[torch.Tensor]) -> None:
+    with torch.no_grad():
+        for parameter, value in zip(parameters, values, strict=True):
+            parameter.copy_(value)

@@ -126,6 +126,7 @@ class Document:
         live: number of a person -> what a hand is moving of them.
         undo_label, redo_label: for menus.
         pending: edits that are on their way to the disk.
+        written_on: numbers of the photos that the latest edit or undo was on.
     """
 
     def __init__(self, run: ProjectRunner):
@@ -140,6 +141,7 @@ class Document:
         self.live: dict[int, Live] = {}
         self.undo_label = self.redo_label = ""
         self.pending = 0
+        self.written_on: frozenset[int] = frozenset()
 
     def observe(self, callback: Callable[[Change], None]) -> None:
         """Be told of changes, after they are made; an observer never writes while it is being told."""
@@ -174,8 +176,11 @@ class Document:
     # --- writing
 
     def edit(self, command: Command, then: Callable[[Edited], None] | None = None) -> None:
-        """Write an edit. What a hand showed of the people stays on the screen until it is written."""
-        self._write(lambda project: project.edit(command), then)
+        """Write an edit, of other photos too; the open one stays open.
+
+        What a hand showed of the people stays on the screen until it is written.
+        """
+        self._write(lambda project: project.edit(command), then, stay=True)
 
     def undo(self) -> None:
         """Take the latest step back, and show the photo that it was on."""
@@ -193,19 +198,26 @@ class Document:
         """Do any undone step again."""
         self._write(lambda project: project.reapply(step_id))
 
-    def _write(self, work: Callable[[Project], Edited], then: Callable[[Edited], None] | None = None) -> None:
+    def _write(
+        self,
+        work: Callable[[Project], Edited],
+        then: Callable[[Edited], None] | None = None,
+        *,
+        stay: bool = False,
+    ) -> None:
         photo_id = None if self.photo is None else self.photo.id
         shown = dict(self.live)
 
         def write(project: Project) -> tuple[Edited, Snapshot | None]:
             edited = work(project)
             photos = edited.photos
-            target = photo_id if photo_id in photos or not photos else min(photos)
+            target = photo_id if stay or photo_id in photos or not photos else min(photos)
             return edited, None if target is None else Snapshot.read(project, target)
 
         def written(result: tuple[Edited, Snapshot | None]) -> None:
             edited, snapshot = result
             self.pending -= 1
+            self.written_on = edited.photos
             self._drop(shown)
             # Somebody who turned a page meanwhile is not pulled back.
             if snapshot is not None and self._wanted == photo_id:

@@ -12,6 +12,7 @@ from annotator.commands import (
     RemovePoint,
     SetBetas,
     SetCamera,
+    SetGender,
     SetVisibility,
     SwapSides,
     Together,
@@ -20,13 +21,16 @@ from annotator.figures import Figure
 from annotator.project.draft import Command
 from annotator.project.state import Photo
 from annotator.rig import Rig, aims_of, body_commands
+from cliff_core.body import Body
 from cliff_core.errors import GeometryError
 from cliff_core.fitting.editing import copy_limb, mirror_limb, mirror_pose, refocus
+from cliff_core.geometry.rotations import rotvec_to_rotmat
 from cliff_core.records import Camera, Keypoints, Provenance, SmplParams
 from cliff_core.skeletons import JOINT_SETS, SMPL24
 
 _ALL_JOINTS = frozenset(range(24))
 _FIT_ITERATIONS = 30
+SHARED_SHAPE = "Share shape"
 LEGS = ("hip", "knee", "ankle", "heel", "toe", "foot")
 ARMS = ("shoulder", "elbow", "wrist", "hand")
 
@@ -86,12 +90,16 @@ def _last_place(figure: Figure, keypoints: Keypoints, row: int) -> np.ndarray:
 def swap_sides(figure: Figure, rig: Rig, parts: Sequence[str] = ()) -> Command | None:
     """Left and right points exchanged, and the body fitted to them, begun from the pose with its sides exchanged.
 
+    `None` for somebody without points.
+
     Args:
         figure: somebody with points.
         rig: how bodies follow.
         parts: words of the points' names (`LEGS`, `ARMS`); all points if empty.
     """
     keypoints = figure.keypoints
+    if figure.person.keypoints(keypoints.joint_set) is None:
+        return None
     joint_set = JOINT_SETS[keypoints.joint_set]
     chosen = [name for name in joint_set.names if any(part in name.split("_") for part in parts)] if parts else None
     swap = SwapSides(figure.person.id, keypoints.joint_set, chosen)
@@ -173,6 +181,43 @@ def set_betas(figure: Figure, betas: np.ndarray, label: str = "Shape") -> Comman
         return None
     values = {int(number): float(betas[number]) for number in changed}
     return SetBetas(figure.person.id, values, Provenance.HUMAN, label)
+
+
+def share_shape(source: Figure, others: Sequence[Figure]) -> Command | None:
+    """The shape of one person for others who are the same person elsewhere, as one edit.
+
+    They get the betas and the gender, and stand where they keep their size in the photo: a taller body is farther away.
+    Where a person set somebody's place, it stays. `None` where nobody is to be changed.
+
+    Args:
+        source: whose shape.
+        others: who get it; somebody without a body is left out.
+    """
+    params = source.params
+    others = [other for other in others if other.params is not None]
+    if params is None or not others:
+        return None
+    values = {number: float(beta) for number, beta in enumerate(params.betas)}
+    commands: list[Command] = []
+    for other in others:
+        assert other.params is not None
+        number = other.person.id
+        if other.params.gender != params.gender:
+            commands.append(SetGender(number, params.gender))
+        commands.append(SetBetas(number, values, Provenance.HUMAN, SHARED_SHAPE))
+        moved = replace(other.params, transl=_as_large_as_before(other, source.body, params.betas))
+        commands.extend(body_commands(other, moved))
+    return Together(SHARED_SHAPE, tuple(commands))
+
+
+def _as_large_as_before(figure: Figure, body: Body, betas: np.ndarray) -> np.ndarray:
+    """(3,) transl with which another shape in the same pose has its pelvis on the same pixel, and the same size."""
+    assert figure.params is not None
+    pose_rotmat = rotvec_to_rotmat(figure.params.pose_rotvec)
+    before, _ = figure.body.forward_kinematics(pose_rotmat, figure.params.betas)
+    after, _ = body.forward_kinematics(pose_rotmat, betas)
+    grown = np.linalg.norm(after - after[0]) / np.linalg.norm(before - before[0])
+    return (before[0] + figure.params.transl) * grown - after[0]
 
 
 def set_camera(photo: Photo, figures: Sequence[Figure], camera: Camera) -> Command:

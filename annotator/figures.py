@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -103,19 +103,47 @@ class Figures:
         """Somebody's figure by number."""
         return next((figure for figure in self.all() if figure.person.id == person_id), None)
 
+    def elsewhere(self, person: Person, photo: Photo) -> Figure:
+        """Somebody on another photo, as written."""
+        return figure_of(person, photo, self._bodies[person.gender])
+
     def _figure(self, person: Person, photo: Photo, live: Live | None, number: int) -> Figure:
-        moved, body = live or Live(), self._bodies[person.gender]
-        camera = photo.camera or person.camera_on(photo)
-        return Figure(
-            person=person,
-            number=number,
-            body=body,
-            camera=camera,
-            box=moved.box or person.box,
-            keypoints=moved.keypoints or person.main_keypoints or self._nothing,
-            params=moved.params or _written(person, photo, body, camera),
-            is_live=live is not None,
+        figure = figure_of(person, photo, self._bodies[person.gender], number, self._nothing)
+        if live is None:
+            return figure
+        return replace(
+            figure,
+            box=live.box or figure.box,
+            keypoints=live.keypoints or figure.keypoints,
+            params=live.params or figure.params,
+            is_live=True,
         )
+
+
+def figure_of(
+    person: Person, photo: Photo, body: Body, number: int = 0, without_points: Keypoints | None = None
+) -> Figure:
+    """Somebody as written, on any photo.
+
+    Args:
+        person: who.
+        photo: the photo that they are on.
+        body: of their gender.
+        number: place among the photo's people.
+        without_points: their points where they have none; all absent in COCO's joint set if not given.
+    """
+    camera = photo.camera or person.camera_on(photo)
+    nothing = without_points or Keypoints.uniform(COCO17.name, *_no_points(COCO17.name))
+    return Figure(
+        person=person,
+        number=number,
+        body=body,
+        camera=camera,
+        box=person.box,
+        keypoints=person.main_keypoints or nothing,
+        params=_written(person, photo, body, camera),
+        is_live=False,
+    )
 
 
 def _no_points(joint_set: str) -> tuple[np.ndarray, np.ndarray]:

@@ -26,6 +26,7 @@ from annotator.qt.refine_dialog import RefineDialog
 from annotator.qt.refine_monitor import RefineMonitor
 from annotator.qt.session import Session
 from annotator.qt.settings import Settings
+from annotator.qt.shape_dialog import ShapeDialog
 from annotator.qt.strings import tr
 from annotator.qt.thumbnails import Thumbnails
 from annotator.qt.tour import Stop, Tour
@@ -111,6 +112,7 @@ class ProjectArea(QObject):
         actions.on("file.export", lambda: self._ask(ExportDialog(self._window, session, self.jobs)))
         actions.on("file.import", lambda: self._ask(ImportDialog(self._window, self.jobs)))
         actions.on("file.add_photos", self._ask_photos)
+        actions.on("body.share_shape", self._share_shape)
         actions["review.mode"].toggled.connect(lambda is_on: docks.raise_("review") if is_on else None)
         session.said.connect(self._status.show_last)
         session.document.observe(self._changed)
@@ -244,6 +246,13 @@ class ProjectArea(QObject):
 
     def _refine(self) -> None:
         self._ask(RefineDialog(self._window, self.session, self.jobs, self.show_refinement))
+
+    def _share_shape(self) -> None:
+        figure = self.canvas.workspace.figure
+        if figure is None or figure.params is None:
+            self._status.show_hint(tr("Select a person with a body"))
+            return
+        self._ask(ShapeDialog(self._window, self.canvas.workspace, self.session.desk))
 
     def _ask_photos(self) -> None:
         chosen = QFileDialog.getExistingDirectory(self._window, tr("Folder with photos"))

@@ -378,4 +378,4 @@ class Session(QObject):
             if Change.PHOTO not in change:
                 self.last_touched = photo.id
                 self.count()
-            self.touched.emit({photo.id})
+            self.touched.emit({photo.id, *self.document.written_on})

@@ -127,7 +127,7 @@ def bench(window, qtbot):
     area = window.area
     workspace = area.canvas.workspace
     qtbot.waitUntil(
-        lambda: area.canvas.is_ready and workspace.is_ready and workspace.figure is not None, timeout=20_000
+        lambda: area.canvas.is_ready and workspace.is_ready and workspace.figure is not None, timeout=60_000
     )
     # Looking into drawn boxes takes a process and seconds; `test_jobs` is about that.
     workspace.proposal_wanted.disconnect()

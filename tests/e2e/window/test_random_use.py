@@ -109,6 +109,9 @@ def use(window, qtbot, folder, actions: int, seed: int) -> None:
     for number in range(actions):
         user.act()
         assert not user.problems, repr(user.problems[0])
+        if number % max(1, actions // 20) == 0:
+            gc.collect()
+            print(f"{number} actions: {resident_bytes() / MEBI:.0f} MiB", flush=True)
         if number == actions // 4:
             gc.collect()
             at_warm_up = resident_bytes()
@@ -117,6 +120,7 @@ def use(window, qtbot, folder, actions: int, seed: int) -> None:
     assert not user.problems, repr(user.problems[0])
     gc.collect()
     grown = resident_bytes() - at_warm_up
+    print(f"{actions} actions: {grown / MEBI:+.0f} MiB since {actions // 4}", flush=True)
     assert grown < 60 * MEBI, f"{grown / MEBI:.0f} MiB more after {actions} actions, {at_warm_up / MEBI:.0f} before"
     window.close()
     assert_sound(folder)

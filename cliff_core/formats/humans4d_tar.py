@@ -197,8 +197,8 @@ def _person(
         if key not in taken:
             raise FormatError(f"{where}: has no '{key}'")
     taken["center"] = vector(taken["center"], 2, f"{where}: center")
-    scale = np.asarray(taken["scale"])
-    taken["scale"] = 200 * vector(scale, scale.size if scale.size in (1, 2) else 2, f"{where}: scale")
+    vector(taken["scale"], 1, f"{where}: scale", longer=True)  # a number at least, before they are counted
+    taken["scale"] = 200 * vector(taken["scale"], 1 if np.size(taken["scale"]) == 1 else 2, f"{where}: scale")
     for key, exact, length in (("body_pose", "pose", 72), ("betas", "shape", 10)):
         flag = f"has_{key}"
         if flag in taken:

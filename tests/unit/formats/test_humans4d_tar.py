@@ -172,6 +172,8 @@ class Call:
         (dumps([{}]), "person 1: has no 'center'"),
         (dumps([{"center": [0, 0], "scale": np.zeros(2)}]), "person 1: box .* has no area"),
         (dumps([{"center": [0, "x"], "scale": 1}]), "person 1: center is .*, not 2 numbers"),
+        (dumps([{"center": [0, 0], "scale": [1.0, [2.0], 3.0]}]), "person 1: scale is .*, not 1 numbers"),
+        (dumps([{"center": [0, 0], "scale": [1.0, 2.0, 3.0]}]), "person 1: scale has shape"),
         (dumps([{"center": [0, 0], "scale": 1.0, "body_pose": np.full(72, np.nan)}]), "person 1: body_pose holds nan"),
         (
             dumps([{"center": [0, 0], "scale": 1.0, "keypoints_2d": np.zeros((49, 3))}]),

@@ -18,6 +18,8 @@ from annotator.bench_effort import measure_effort as measure_effort_tables
 from annotator.bench_predict import CASES, measure_case
 from annotator.bench_prior import conventions
 from annotator.bench_prior import measure_prior as measure_prior_tables
+from annotator.bench_refine import RefineSettings
+from annotator.bench_refine import measure_refine as measure_large_refinement
 from annotator.bench_store import StoreSettings
 from annotator.bench_store import measure_store as measure_large_project
 from annotator.console import Progress
@@ -171,6 +173,13 @@ def measure_store(seed: int, files: BenchFiles, progress: Progress) -> list[Meas
     return [Measured("store", numbers.summary, numbers.values)]
 
 
+def measure_refine(seed: int, files: BenchFiles, progress: Progress) -> list[Measured]:
+    """People a second for propose and two rounds of refine, one worker against several, memory at two sizes."""
+    with tempfile.TemporaryDirectory(prefix="cliff-bench-") as folder:
+        numbers = measure_large_refinement(Path(folder), RefineSettings(), seed, progress)
+    return [Measured("refine", f"\n{numbers.summary}", numbers.values)]
+
+
 def measure_drag(seed: int, files: BenchFiles, progress: Progress) -> list[Measured]:
     """Milliseconds from a mouse event to the last painted pixel, by gesture and by part, on a 1280 x 800 canvas."""
     progress(0, 1, "dragging in a window")
@@ -200,6 +209,7 @@ _BENCHMARKS: dict[str, Callable[[int, BenchFiles, Progress], list[Measured]]] = 
     "accuracy": measure_accuracy,
     "prior": measure_prior,
     "store": measure_store,
+    "refine": measure_refine,
     "drag": measure_drag,
     "effort": measure_effort,
 }

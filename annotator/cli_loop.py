@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from annotator.console import console_progress, show
+from cliff_core.execution.engines import Engine
 
 FAILED = 1
 
@@ -49,6 +50,10 @@ def refine(
     ] = False,
     model: Model = None,
     body: BodyFile = None,
+    engine: Annotated[Engine, typer.Option(help="Who works: this machine, or a cluster (extra `ray`).")] = Engine.LOCAL,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes that share the work; one that uses all cores if not given.")
+    ] = None,
     as_json: AsJson = False,
 ):
     """Fine-tune CLIFF on the project's points and edits, and predict everybody again: steps 3 and 4 of the loop."""
@@ -64,6 +69,8 @@ def refine(
             body=body,
             out=out,
             always=always,
+            engine=engine,
+            workers=workers,
             progress=progress,
         )
     show(report, as_json)

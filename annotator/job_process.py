@@ -16,6 +16,7 @@ from annotator.project import Project, open_project
 from annotator.project.lock import WriterLock
 from annotator.runs import CANCELLED, DONE, FAILED, LOCK, STOPPED, Cancelled, JobError, News, RunFolder
 from cliff_core.errors import CliffError
+from cliff_core.execution.memory import peak_memory_mb
 
 Work = Callable[[Project, RunFolder, News], dict[str, Any]]
 """A job's work: reads the project, writes shards into the run's folder, returns what to say of it; plain JSON."""
@@ -50,6 +51,7 @@ def run_job(folder: Path) -> bool:
         with open_project(run.project, read_only=True) as project:
             said = _work_of(request.kind)(project, run, news)
         said["seconds"] = round(time.monotonic() - started, 3)
+        said["peak_mb"] = round(peak_memory_mb(), 1)
         run.end(STOPPED if run.wants() == "stop" and not said.get("complete", False) else DONE, **said)
     except Cancelled:
         if news is not None:

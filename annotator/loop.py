@@ -15,6 +15,7 @@ from annotator.jobs import FAILED, QUEUED, RUNNING, STOPPING, Job, JobRequest, J
 from annotator.project import Project
 from annotator.project_files import for_writing
 from annotator.runs import CANCELLED, JobError
+from cliff_core.execution.engines import Engine
 
 _SECONDS_BETWEEN_LOOKS = 0.2
 
@@ -151,6 +152,8 @@ def refine_on(
     body: Path | None,
     out: Path | None,
     always: bool,
+    engine: Engine,
+    workers: int | None,
     progress: Progress,
 ) -> RefineReport:
     """Fine-tune on the project's people and predict them again; applied where withheld points say that it is better.
@@ -160,6 +163,8 @@ def refine_on(
         JobError: the job failed.
     """
     settings = {"rounds": rounds, "seed": seed, "polish": polish, **_files(model=model, body=body)}
+    settings |= {"engine": engine.value} if engine is not Engine.LOCAL else {}
+    settings |= {"workers": workers} if workers else {}
     with for_writing(folder) as project:
         job, said = run_job_here(project, JobRequest("refine", settings), progress)
         applies = always or said.get("better", False) or not said.get("rounds")  # without a round only suspicion is new

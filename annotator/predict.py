@@ -195,7 +195,7 @@ class Studio:
     """What every photo goes through up to its bodies, made once and shared by the worker threads.
 
     Args:
-        photos: name -> file.
+        photos: name -> file; this and the next two may change while it works, but for the photos at work.
         predictor: of the model and the body.
         people: the people of photos where they are known, nobody among them; those without keypoints get detected
             ones. On other photos people are looked for.
@@ -214,8 +214,8 @@ class Studio:
     ):
         self.predictor = predictor
         self._photos = photos
-        self._given = people or {}
-        self._cameras = cameras or {}
+        self._given = {} if people is None else people
+        self._cameras = {} if cameras is None else cameras
         self._persons = PersonDetector(threads=threads)
         self._keypoints = KeypointDetector(threads=threads)
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from annotator.predict import HANDFUL, HANDFUL_PIXELS, PhotoResult, Studio, usual_workers
 from annotator.project import Prediction, Project
+from annotator.project.filesystem import write_whole
 from annotator.project.state import Person, Photo
 from annotator.runs import SHARD, News, RunFolder
 from annotator.shards import Shard, ShardRow, shard_key, write_shard
@@ -31,7 +32,7 @@ from cliff_core.geometry.camera import project as project_points
 from cliff_core.geometry.crop import crop_frame
 from cliff_core.inference import Predictor
 from cliff_core.models import load_cliff
-from cliff_core.records import Estimate, Keypoints, PhotoPerson, Provenance
+from cliff_core.records import Camera, Estimate, Keypoints, PhotoPerson, Provenance
 from cliff_core.resources import resource_path
 from cliff_core.skeletons import SMPL24
 from cliff_core.training.guard import expected_error_mm
@@ -51,6 +52,9 @@ class _Task:
     people: tuple[Person, ...] | None
 
 
+_Planned = Sequence[Any]
+"""Number of a photo, and of the people on it whom the project knows; `None`: look for people."""
+
 _Result = tuple[tuple[int, int] | None, PhotoResult]
 """Width and height of a photo as it was read, `None` if it was refused, and what became of it."""
 
@@ -64,12 +68,12 @@ def propose_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]
     settings = run.request().settings
     predictor = _predictor(settings)
     version = version_of(predictor, settings.get("model"))
-    plan = run.path / _PLAN
-    if not plan.exists():
-        plan.write_text(json.dumps(_plan(project, settings, version)), encoding="utf-8")
+    path = run.path / _PLAN
+    if not path.exists():
+        write_whole(path, json.dumps(_plan(project, settings, version)).encode("utf-8"))
     # A job that is taken up again finds its own people in the project; what it set out to do stays the same.
-    workers, tasks = _read_plan(project, json.loads(plan.read_text(encoding="utf-8")))
-    return _predict(project, run, news, tasks, predictor, version, workers)
+    plan = json.loads(path.read_text(encoding="utf-8"))
+    return _predict(project, run, news, plan["photos"], predictor, version, plan["workers"])
 
 
 def boxes_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
@@ -79,14 +83,13 @@ def boxes_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
     """
     settings = run.request().settings
     predictor = _predictor(settings)
-    by_photo: dict[int, list[Person]] = {}
+    by_photo: dict[int, list[int]] = {}
     for number in settings["people"]:
         person = project.person(int(number))
         if person.is_present and person.box is not None:
-            by_photo.setdefault(person.photo_id, []).append(person)
-    tasks = [_Task(project.photo(photo_id), tuple(people)) for photo_id, people in by_photo.items()]
+            by_photo.setdefault(person.photo_id, []).append(person.id)
     version = version_of(predictor, settings.get("model"))
-    return _predict(project, run, news, tasks, predictor, version, usual_workers())
+    return _predict(project, run, news, list(by_photo.items()), predictor, version, usual_workers())
 
 
 def propose_boxes(predictor: Predictor, file: Path, people: Sequence[PhotoPerson]) -> list[Estimate]:
@@ -169,58 +172,63 @@ def _was_cleared(project: Project, photo: Photo) -> bool:
     return any(person.own for person in project.people_on(photo.id, removed=True))
 
 
-def _read_plan(project: Project, plan: Mapping[str, Any]) -> tuple[int, list[_Task]]:
-    tasks = []
-    for photo_id, people in plan["photos"]:
+def _tasks(project: Project, planned: Sequence[_Planned]) -> Iterator[_Task]:
+    """What was planned, read from the project as it is asked for."""
+    for photo_id, people in planned:
         known = None if people is None else tuple(project.person(number) for number in people)
-        tasks.append(_Task(project.photo(photo_id), known))
-    return plan["workers"], tasks
+        yield _Task(project.photo(photo_id), known)
 
 
 def _predict(
     project: Project,
     run: RunFolder,
     news: News,
-    tasks: Sequence[_Task],
+    planned: Sequence[_Planned],
     predictor: Predictor,
     version: str,
     workers: int,
 ) -> dict[str, Any]:
-    """All tasks into shards; those that are there are skipped."""
+    """All that was planned into shards; those that are there are skipped."""
     uid = str(run.description()["uid"])
     threads = max(1, available_cores() // workers)
-    studio = Studio(
-        {task.photo.name: project.photo_file(task.photo.id) for task in tasks},
-        predictor,
-        people={task.photo.name: _given(task) for task in tasks if task.people is not None},
-        cameras={task.photo.name: task.photo.camera for task in tasks if task.photo.camera is not None},
-        threads=threads,
-    )
+    files: dict[str, Path] = {}
+    given: dict[str, list[PhotoPerson]] = {}
+    cameras: dict[str, Camera] = {}
+    studio = Studio(files, predictor, people=given, cameras=cameras, threads=threads)
     told = {"kind": "model", "name": predictor.model.name}
     notes = {"run": {**told, "settings": {"proposes": version, "body": predictor.body.name}}}
     finished = {path.stem for path in run.finished_shards()}
-    totals = {"photos": len(tasks), "people": 0, "nobody": 0, "refused": 0}
+    totals = {"photos": len(planned), "people": 0, "nobody": 0, "refused": 0}
 
     def work(numbered: tuple[int, list[list[_Task]]]) -> tuple[int, Shard | None]:
         number, handfuls = numbered
         together = list(chain.from_iterable(handfuls))
-        name = f"{number:06}-{shard_key(version, [_facts(task) for task in together])}"
-        if name in finished:
+        shard_name = f"{number:06}-{shard_key(version, [_facts(task) for task in together])}"
+        if shard_name in finished:
             return len(together), None
         results: list[_Result] = []
         for handful in handfuls:
             if news.should_stop:
                 return 0, None
-            for _, rgb, result in studio.bodies([task.photo.name for task in handful]):
+            for task in handful:
+                files[task.photo.name] = project.photo_file(task.photo.id)
+                if task.people is not None:
+                    given[task.photo.name] = _given(task)
+                if task.photo.camera is not None:
+                    cameras[task.photo.name] = task.photo.camera
+            for name, rgb, result in studio.bodies([task.photo.name for task in handful]):
                 results.append((None if rgb is None else (rgb.shape[1], rgb.shape[0]), result))
+                for known in (files, given, cameras):
+                    known.pop(name, None)
         shard = _shard(together, results, uid, notes, predictor)
-        write_shard(run.shards / f"{name}.npz", shard)
+        write_shard(run.shards / f"{shard_name}.npz", shard)
         return len(together), shard
 
     done, shards = 0, len(finished)
-    handfuls = list(_handfuls(tasks, workers))
     # people see the first ones at once; a large project does not become a hundred thousand files
-    pieces = enumerate(in_handfuls(handfuls, 1 + len(handfuls) // _SHARDS, math.inf, lambda _: 1.0))
+    most = min(HANDFUL, max(1, len(planned) // (workers * 4)))
+    handfuls = in_handfuls(_tasks(project, planned), most, HANDFUL_PIXELS, lambda task: math.prod(task.photo.size_px))
+    pieces = enumerate(in_handfuls(handfuls, 1 + len(planned) // most // _SHARDS, math.inf, lambda _: 1.0))
     with torch_threads(threads), closing(map_in_order(work, pieces, workers, _AHEAD)) as results:
         for count, shard in results:
             done += count
@@ -230,14 +238,8 @@ def _predict(
                 totals["people"] += len(shard.rows)
                 totals["nobody"] += len(shard.nobody)
                 totals["refused"] += len(shard.refused)
-            news(done, len(tasks), "looking for people and predicting bodies")
-    return {**totals, "done": done, "complete": done == len(tasks), "model": predictor.model.name, "version": version}
-
-
-def _handfuls(tasks: Sequence[_Task], workers: int) -> Iterator[list[_Task]]:
-    """Photos that a worker takes together, the same ones whenever the job is resumed."""
-    most = min(HANDFUL, max(1, len(tasks) // (workers * 4)))
-    return in_handfuls(tasks, most, HANDFUL_PIXELS, lambda task: math.prod(task.photo.size_px))
+            news(done, len(planned), "looking for people and predicting bodies")
+    return {**totals, "done": done, "complete": done == len(planned), "model": predictor.model.name, "version": version}
 
 
 def _facts(task: _Task) -> list:

@@ -194,9 +194,13 @@ def _unplaceable(predictor: Predictor, subject: Subject) -> str:
     return "" if np.isfinite(placed.bbox_info.numpy()).all() else "its box or camera is no number"
 
 
+def feature_key(trunk: str, photo: Photo, box: Box) -> str:
+    """The name of a person's features in the cache: all that they follow from."""
+    return f"{trunk}-{shard_key(photo.sha256, photo.orientation, list(box.xyxy))}"
+
+
 def _feature_keys(trunk: str, group: list[Subject]) -> list[str]:
-    photo = group[0].photo
-    return [f"{trunk}-{shard_key(photo.sha256, photo.orientation, list(each.box.xyxy))}" for each in group]
+    return [feature_key(trunk, each.photo, each.box) for each in group]
 
 
 def _look(project: Project, predictor: Predictor, cache: ArrayCache, trunk: str, group: list[Subject]) -> _Looked:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -26,6 +27,7 @@ from annotator.runs import CURVE, SHARD, JobError, News, RunFolder
 from annotator.shards import Shard, ShardRow, shard_key, write_shard
 from cliff_core.body import load_body
 from cliff_core.execution.array_cache import ArrayCache
+from cliff_core.execution.engines import Engine
 from cliff_core.execution.rows import Workspace
 from cliff_core.execution.streams import available_cores
 from cliff_core.inference import Predictor
@@ -40,8 +42,7 @@ from cliff_core.training.refining import RefinedPeople, lowest_withheld, save_mo
 SUMMARY, REPORT, WEIGHTS = "summary.json", "report.html", "weights.pt"
 CACHE = "features.cache"
 WORK = "work"
-RAY = "ray"
-_CACHE_BYTES = 4 << 30
+CACHE_BYTES = 4 << 30
 _PEOPLE_PER_SHARD = 200
 _SHOWN = 12
 _LISTED = 100
@@ -52,7 +53,7 @@ def refine_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
 
     Settings: `rounds`, `seed`, `model` and `body` (files); `polish` (each body a last step nearer to its points);
     `detected_trust` (0..1) lets the points of people whom nobody has looked at supervise too; `engine` ("local" or
-    "ray") and `workers`: how many processes share the work, one core each on this machine.
+    "ray") and `workers`: how many processes share the work, which share the cores; `epochs`: at most so many.
 
     Raises:
         JobError: nobody can be refined.
@@ -63,7 +64,8 @@ def refine_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
     work = run.path / WORK
     work.mkdir(exist_ok=True)
     with _tidied(work) as open_rows:
-        with ArrayCache(run.path.parent / CACHE, _CACHE_BYTES) as cache:
+        begun = time.monotonic()
+        with ArrayCache(run.path.parent / CACHE, CACHE_BYTES) as cache:
             _look_elsewhere(project, predictor, cache, settings, news)
             cast = gather_cast(
                 project,
@@ -74,6 +76,7 @@ def refine_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
                 workers=int(settings.get("workers") or usual_workers()),
                 news=news,
             )
+        looked_s = time.monotonic() - begun
         refused = _some(cast.refused)
         if news.should_stop:
             return {"complete": False, "people": 0, "refused": refused}
@@ -86,6 +89,7 @@ def refine_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
         if settings.get("polish"):
             people = _polished(body, cast, people, news)
         said = _summary(project, cast, people)
+        said["spent"] = {name: round(value, 3) for name, value in {"looking": looked_s, **people.seconds}.items()}
         if people.model is not None:
             said["weights"] = save_model(people.model, run.path / WEIGHTS, f"{model.name}-refined")
         said["model"] = f"{model.name}-refined" if people.model is not None else model.name
@@ -121,7 +125,7 @@ def _look_elsewhere(
     project: Project, predictor: Predictor, cache: ArrayCache, settings: Mapping[str, Any], news: News
 ) -> None:
     """Let a cluster look at people first, where there is one: what it finds lies in the cache."""
-    if settings.get("engine") == RAY:
+    if settings.get("engine") == Engine.RAY:
         from cliff_core.execution.ray_engine import look_with_ray
 
         missing = missing_features(project, predictor, cache)
@@ -139,10 +143,12 @@ def _refined(known: KnownPeople, work: Path, settings: Mapping[str, Any], news: 
     watch = Watch(curve, lambda: news.should_stop)
     workers = int(settings.get("workers") or 0)
     tuning = FinetuneSettings(seed=int(settings.get("seed", 0)), min_points=1)
+    if settings.get("epochs"):
+        tuning = replace(tuning, epochs=int(settings["epochs"]))
     threads = max(1, available_cores() // workers) if workers else 0
     task = Task(settings.get("model"), settings.get("body"), tuning, int(settings.get("rounds", 1)), threads)
-    if settings.get("engine") == RAY:
-        from cliff_core.execution.ray_engine import refine_with_ray
+    if settings.get("engine") == Engine.RAY:
+        from cliff_core.training.ray_refining import refine_with_ray
 
         task.save(work, known)
         return refine_with_ray(work, known, task, workers, news, watch)
@@ -189,7 +195,12 @@ def _summary(project: Project, cast: Cast, people: RefinedPeople) -> dict[str, A
         "edited_betas": int(edits.betas_set.sum()),
         "edited_places": int(edits.cam_set.sum()),
         "rounds": [
-            {"epochs": each.chosen_epochs, "withheld": _number(lowest_withheld(each))} for each in people.rounds
+            {
+                "epochs": each.chosen_epochs,
+                "tuned": len(each.choosing) + len(each.final) - 2,
+                "withheld": _number(lowest_withheld(each)),
+            }
+            for each in people.rounds
         ],
         "withheld_before": _number(before),
         "withheld_after": _number(after),

@@ -7,7 +7,8 @@ some kilobytes, however large the network's features are.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -31,7 +32,7 @@ from cliff_core.training.tuning import known_points
 
 _CHUNK = 512
 _BETTER = 0.99  # a round whose withheld points are not at least so much nearer was the last
-_NUMBERS = 72 + 10 + 3 + 3  # of a body as it is kept: pose, shape, place, crop camera
+NUMBERS = 72 + 10 + 3 + 3  # of a body as it is kept: pose, shape, place, crop camera
 _AGAIN = "predicting everybody again"
 
 Progress = Callable[[int, int, str], None]
@@ -91,6 +92,7 @@ class RefinedPeople:
         rounds: what each round of fine-tuning gave; empty where nobody supervises.
         evidence: that the guard saw.
         verdict: what it says.
+        seconds: how long "tuning" and "predicting" took.
     """
 
     prior: Sequence[Estimate]
@@ -98,6 +100,7 @@ class RefinedPeople:
     rounds: tuple[Finetuned, ...]
     evidence: Evidence
     verdict: Verdict
+    seconds: Mapping[str, float]
 
     @property
     def model(self) -> nn.Module | None:
@@ -139,6 +142,7 @@ def refine_crops(
     torch_body = TorchBody(body)
     marked = with_points(crops, points)
     done: list[Finetuned] = []
+    begun = time.monotonic()
     for number in range(rounds):
         try:
             last = done[-1] if done else None
@@ -155,6 +159,7 @@ def refine_crops(
             break
     last = done[-1] if done else None
     refiner = last.model if last else model
+    tuned_until = time.monotonic()
     everybody = _Everybody(body, torch_body, marked, team, work, progress)
     seen = everybody.predicted(model, lambda rows: torch.zeros_like(points[rows]))
     prior = everybody.predicted(model, keep="prior")
@@ -185,7 +190,8 @@ def refine_crops(
     )
     assert prior.bodies is not None
     assert refined.bodies is not None
-    return RefinedPeople(prior.bodies, refined.bodies, tuple(done), evidence, judge(evidence))
+    seconds = {"tuning": tuned_until - begun, "predicting": time.monotonic() - tuned_until}
+    return RefinedPeople(prior.bodies, refined.bodies, tuple(done), evidence, judge(evidence), seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,10 +230,10 @@ class _Everybody:
         """Of one network; `points` says what it is given instead of all points, `keep` names bodies to keep."""
         count, predictor = len(self.marked), Predictor(model, self.body)
         joints, error, betas, scale = (np.empty((count, *shape)) for shape in ((24, 3), (), (10,), ()))
-        numbers = self.work.rows(keep, count, [_NUMBERS], "float64") if keep else None
+        numbers = self.work.rows(keep, count, [NUMBERS], "float64") if keep else None
         size = max(1, min(_CHUNK, -(-count // self.team.size)))
         for everybodys, own, has_any in self.team.chunks(count, size):
-            found = torch.zeros(everybodys.stop - everybodys.start, _NUMBERS + 72 + 1, dtype=torch.float64)
+            found = torch.zeros(everybodys.stop - everybodys.start, NUMBERS + 72 + 1, dtype=torch.float64)
             if has_any:
                 crops = rows_of(self.marked, range(own.start, own.stop))
                 if points is not None:
@@ -235,7 +241,7 @@ class _Everybody:
                 into = slice(own.start - everybodys.start, own.stop - everybodys.start)
                 found[into] = self._numbers(predictor, crops)
             self.team.sum(found)
-            body, joint, errors = found.split([_NUMBERS, 72, 1], 1)
+            body, joint, errors = found.split([NUMBERS, 72, 1], 1)
             if numbers is not None:
                 numbers.write(everybodys.start, body)
             joints[everybodys], error[everybodys] = joint.reshape(-1, 24, 3).numpy(), errors[:, 0].numpy()

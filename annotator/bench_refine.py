@@ -1,0 +1,194 @@
+"""How fast and how large refining may be: people a second by part, one worker against several, memory at two sizes.
+
+Speed is measured on a project of real files (`bench_project`): nobody known, for propose; everybody labelled, for
+refine. The first round computes the trunk's features, the second finds them in the cache. Each job is a process of its
+own, as for a person; its seconds are those of the work, without starting Python, and its memory is its own.
+
+Memory is measured on two projects, one twenty times as large, whose features lie in the cache beforehand, with one
+epoch of tuning: everything that grows with people grows as in a whole run, which is only longer. Propose is measured
+with its shards there, but for one: what it keeps of people while it goes on is all that can grow.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from annotator.bench_project import fill_cache, make_project
+from annotator.console import Progress
+from annotator.loop import run_job_here
+from annotator.project import open_project
+from annotator.refine_project import CACHE, CACHE_BYTES
+from annotator.runs import JobRequest
+from annotator.shards import read_shard
+from cliff_core.body import load_body
+from cliff_core.execution.array_cache import ArrayCache
+from cliff_core.inference import Predictor
+from cliff_core.models import load_cliff
+
+_KINDS = ("as it comes", "1 worker", "2 workers", "ray, 2 workers")
+_PARTS = ("looking", "tuning", "predicting")
+
+
+@dataclass(frozen=True, slots=True)
+class RefineSettings:
+    """How much is measured.
+
+    Attributes:
+        people: whose photos are looked at.
+        epochs: of tuning where speed is measured; 0: as many as help.
+        small, large: people of the two projects whose memory is measured; 0 leaves that out.
+        workers: how many share the work where one is compared with several.
+    """
+
+    people: int = 150
+    epochs: int = 4
+    small: int = 300
+    large: int = 3000
+    workers: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class RefineNumbers:
+    """What was measured.
+
+    Attributes:
+        settings: how much.
+        values: the numbers, by name with unit.
+    """
+
+    settings: RefineSettings
+    values: dict[str, float]
+
+    @property
+    def summary(self) -> str:
+        """A table for people."""
+        v, s = self.values, self.settings
+        kinds = [kind for kind in _KINDS if f"{kind}, refine 1, s" in v]
+        lines = [
+            f"{s.people} people on real files, {s.epochs or 'as many as help'} epochs at most",
+            f"  propose, nobody known    {v['propose, people/s']:7.1f} people/s",
+            f"  {'refine, people/s':<24} " + " ".join(f"{name:>10}" for name in (*_PARTS, "round 1", "round 2")),
+        ]
+        for kind in kinds:
+            parts = [v.get(f"{kind}, {part}, people/s", np.nan) for part in _PARTS]
+            rounds = [s.people / v[f"{kind}, refine {number}, s"] for number in (1, 2)]
+            lines.append(f"    {kind:<22} " + " ".join(f"{value:10.1f}" for value in [*parts, *rounds]))
+        if {"1 worker", "2 workers"} <= set(kinds):
+            gains = ", ".join(f"{part} {v[f'2 workers against 1, {part}']:.2f}" for part in ("round 1", "round 2"))
+            lines.append(f"  {s.workers} workers against one: {gains} times as fast; "
+                         f"bodies differ by {v['2 workers against 1, largest difference']:.1e} at most")  # fmt: skip
+        if "ray, 2 workers" in kinds:
+            lines.append(f"  Ray against local: {v['ray overhead, s']:.1f} s more; "
+                         f"bodies differ by {v['ray against local, largest difference']:.1e} at most")  # fmt: skip
+        if s.large:
+            for job in ("refine", "propose"):
+                small, large = (v[f"{job}, {size} people, MB"] for size in (s.small, s.large))
+                each = 1000 * (large - small) / (s.large - s.small)
+                lines.append(f"  memory of {job:<8} {small:6.0f} MB at {s.small} people, {large:6.0f} MB at {s.large}: "
+                             f"{each:.1f} kB a person")  # fmt: skip
+        return "\n".join(lines)
+
+
+def measure_refine(folder: Path, settings: RefineSettings, seed: int, progress: Progress) -> RefineNumbers:
+    """Make the projects and measure.
+
+    Args:
+        folder: where everything is made.
+        settings: how much.
+        seed: every random choice follows from it.
+        progress: told what is going on.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    values: dict[str, float] = {}
+    make_project(folder / "bare", settings.people, seed=seed, progress=progress, with_people=False).close()
+    _, said = _job(folder / "bare", "propose", {}, progress)
+    values["propose, people/s"] = said["people"] / said["seconds"]
+    make_project(folder / "known", settings.people, seed=seed, progress=progress).close()
+    bodies = {}
+    for kind, how in _ways(settings).items():
+        values |= (found := _speed(folder / "known", kind, {**how, "seed": seed}, settings, progress))[0]
+        bodies[kind] = found[1]
+    values |= _compared(values, bodies, settings)
+    for people in (settings.small, settings.large) if settings.large else ():
+        values |= _memory(folder / f"people-{people}", people, seed, progress)
+    return RefineNumbers(settings, values)
+
+
+def _ways(settings: RefineSettings) -> dict[str, dict[str, Any]]:
+    ways: list[dict[str, Any]] = [{}, {"workers": 1}, {"workers": settings.workers}]
+    if find_spec("ray") is not None:
+        ways.append({"engine": "ray", "workers": settings.workers})
+    return dict(zip(_KINDS, ways, strict=False))
+
+
+def _speed(
+    project: Path, kind: str, how: Mapping[str, Any], settings: RefineSettings, progress: Progress
+) -> tuple[dict[str, float], np.ndarray]:
+    """Two rounds of refining, the second with what the first has seen; and the bodies."""
+    shutil.rmtree(project / "runs", ignore_errors=True)
+    values, bodies = {}, np.zeros(0)
+    for number in (1, 2):
+        asked = {**how, **({"epochs": settings.epochs} if settings.epochs else {}), "round": number}
+        run, said = _job(project, "refine", asked, progress)
+        values[f"{kind}, refine {number}, s"] = said["seconds"]
+        if number == 1:
+            spent = said["spent"]
+            epochs = sum(each["tuned"] for each in said["rounds"])
+            values[f"{kind}, looking, people/s"] = said["people"] / spent["looking"]
+            values[f"{kind}, tuning, people/s"] = said["people"] * epochs / spent["tuning"]
+            values[f"{kind}, predicting, people/s"] = said["people"] / spent["predicting"]
+        rows = [row for path in sorted(run.glob("shards/*.npz")) for row in read_shard(path).rows]
+        bodies = np.array(
+            [
+                np.concatenate([each.params.pose_rotvec.ravel(), each.params.transl])
+                for row in rows
+                for each in row.predictions
+                if each.params is not None
+            ]
+        )
+    return values, bodies
+
+
+def _compared(
+    values: Mapping[str, float], bodies: Mapping[str, np.ndarray], settings: RefineSettings
+) -> dict[str, float]:
+    found = {}
+    for number in (1, 2):
+        one, two = (values[f"{kind}, refine {number}, s"] for kind in ("1 worker", "2 workers"))
+        found[f"2 workers against 1, round {number}"] = one / two
+    found["2 workers against 1, largest difference"] = _apart(bodies["1 worker"], bodies["2 workers"])
+    if "ray, 2 workers" in bodies:
+        found["ray overhead, s"] = values["ray, 2 workers, refine 2, s"] - values["2 workers, refine 2, s"]
+        found["ray against local, largest difference"] = _apart(bodies["2 workers"], bodies["ray, 2 workers"])
+    return found
+
+
+def _apart(first: np.ndarray, second: np.ndarray) -> float:
+    """Infinite where not even the same people were taken."""
+    return float(np.abs(first - second).max()) if first.shape == second.shape and first.size else float("inf")
+
+
+def _memory(folder: Path, people: int, seed: int, progress: Progress) -> dict[str, float]:
+    with make_project(folder, people, seed=seed, progress=progress, with_files=False) as project:
+        (folder / "runs").mkdir(exist_ok=True)
+        with ArrayCache(folder / "runs" / CACHE, CACHE_BYTES) as cache:
+            fill_cache(project, Predictor(load_cliff(), load_body()), cache, seed=seed, progress=progress)
+    _, said = _job(folder, "refine", {"epochs": 1, "seed": seed}, progress)
+    _, proposed = _job(folder, "propose", {}, progress)
+    shutil.rmtree(folder)
+    return {f"refine, {people} people, MB": said["peak_mb"], f"propose, {people} people, MB": proposed["peak_mb"]}
+
+
+def _job(project: Path, kind: str, settings: Mapping[str, Any], progress: Progress) -> tuple[Path, Mapping[str, Any]]:
+    """A job's folder, and what it says at its end."""
+    with open_project(project) as opened:
+        opened.wait_for_backup()
+        job, said = run_job_here(opened, JobRequest(kind, dict(settings)), progress)
+    return job.folder, said

@@ -52,6 +52,9 @@ class RenderedBenchmark:
         backgrounds: folder of photos without people, of which the held-out ones are used; drawn scenes by default.
         cache: folder in which frames are kept; nothing is written without it.
 
+    Attributes:
+        key: names this very set of frames.
+
     Raises:
         TrainingError: a file without held-out poses.
         ImageError: the folder of backgrounds is not there.
@@ -66,7 +69,8 @@ class RenderedBenchmark:
         self.bodies = {gender: load_body(gender=gender) for gender in GENDERS}
         self._wardrobes = {gender: Wardrobe(body) for gender, body in self.bodies.items()}
         self._flesh = {gender: flesh_depths(body) for gender, body in self.bodies.items()}
-        self._cache = None if cache is None else cache / f"rendered-{_key(seed, poses, self.backgrounds)}"
+        self.key = _key(seed, poses, self.backgrounds)
+        self._cache = None if cache is None else cache / f"rendered-{self.key}"
 
     def frame(self, index: int) -> RenderedFrame:
         """One frame with at least one person who counts; the same for the same seed and number, on its own."""

@@ -155,7 +155,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
         (),
         "View",
         "waves",
-        "Blend a body's jumps over 120 ms",
+        "Glide for a moment where the view of the photo jumps",
         checkable=True,
         group=3,
     ),

@@ -13,8 +13,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QImage, QPixmap
-from PySide6.QtWidgets import QAbstractItemView, QCheckBox, QDialog, QListWidget, QListWidgetItem, QWidget
+from PySide6.QtGui import QImage, QPainter, QPixmap
+from PySide6.QtWidgets import QAbstractItemView, QCheckBox, QDialog, QLabel, QListWidget, QListWidgetItem, QWidget
 
 from annotator import edits
 from annotator.figures import Figure
@@ -129,7 +129,7 @@ class ShapeDialog(QDialog):
         self._pictures: Ticket | None = None
         self.setWindowTitle(tr("Same shape elsewhere"))
         self.setObjectName("shape_dialog")
-        self.resize(780, 620)
+        self.resize(828, 640)
         self.lead = label(tr("Looking for people…"), "quiet", wrap=True)
         self.list = QListWidget()
         self.list.setAccessibleName(tr("People who may be the same"))
@@ -155,15 +155,31 @@ class ShapeDialog(QDialog):
         )
         self.give = button("", self._give, role="primary", picture="share-network", name="give_shape")
         self.give.setDefault(True)
-        layout = column(label(tr("Who else is this person?"), "heading"), self.lead, margin=24, spacing=12)
+        self.portrait = QLabel()
+        self.portrait.setFixedSize(_PICTURE)
+        self.portrait.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.portrait.setAccessibleName(tr("The selected person"))
+        words = column(label(tr("Who else is this person?"), "heading"), self.lead, -1, spacing=12)
+        head = row(self.portrait, spacing=20)
+        head.addLayout(words, 1)
+        layout = column(margin=24, spacing=12)
+        layout.addLayout(head)
         layout.addLayout(row(self.same, self.everybody, self.nobody, -1))
         layout.addWidget(self.list, 1)
         layout.addWidget(self.finished_too)
         layout.addLayout(row(-1, button(tr("Cancel"), self.reject), self.give))
         self.setLayout(layout)
         self._count()
-        photo = figure.person.photo_id
+        photo, box, size = figure.person.photo_id, figure.box, self._picture_size
         desk.project(lambda project: people_around(project, photo), self._show)
+        desk.project(
+            lambda project: project.photo_file(photo),
+            lambda file: desk.read(
+                lambda: picture_of(file, box, size),
+                lambda image: self.portrait.setPixmap(self._pixmap(image)),
+                lambda _: None,  # the photo is gone: the dialog works without its picture
+            ),
+        )
 
     def done(self, result: int) -> None:
         """No more pictures are wanted."""
@@ -204,12 +220,10 @@ class ShapeDialog(QDialog):
             return
         place, rest = places[0], places[1:]
         file, box = self._candidates[place].file, self._candidates[place].person.box
-        size = _PICTURE * self.devicePixelRatioF()
+        size = self._picture_size
 
         def arrived(image: QImage) -> None:
-            pixmap = QPixmap.fromImage(image)
-            pixmap.setDevicePixelRatio(self.devicePixelRatioF())
-            self.list.item(place).setIcon(pixmap)
+            self.list.item(place).setIcon(self._pixmap(image))
             self._draw(rest)
 
         self._pictures = self._desk.read(
@@ -217,6 +231,21 @@ class ShapeDialog(QDialog):
             arrived,
             lambda _: self._draw(rest),  # a photo that cannot be read has no picture
         )
+
+    @property
+    def _picture_size(self) -> QSize:
+        return _PICTURE * self.devicePixelRatioF()
+
+    def _pixmap(self, image: QImage) -> QPixmap:
+        """In the middle of a picture of one size, so that names stand in a line."""
+        size = self._picture_size
+        pixmap = QPixmap(size)
+        pixmap.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(pixmap)
+        painter.drawImage((size.width() - image.width()) // 2, (size.height() - image.height()) // 2, image)
+        painter.end()
+        pixmap.setDevicePixelRatio(self.devicePixelRatioF())
+        return pixmap
 
     def _allow(self) -> None:
         """Finished people can be chosen only where that is wanted."""

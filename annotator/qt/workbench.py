@@ -45,6 +45,20 @@ def make_workbench(session: Session, actions: Actions, show_hint) -> Workbench:
     body = BodyPanel(workspace, session.desk)
     Editing(workspace, photo, actions, session.desk)
     actions.on("body.alternative", body.pose.alternatives.take_next)
+    _let_move(workspace, session, actions)
     workspace.hint.connect(show_hint)
     workspace.load(session.desk)
     return Workbench(workspace, photo, side, body)
+
+
+def _let_move(workspace: Workspace, session: Session, actions: Actions) -> None:
+    """Whether views glide is the person's choice, in all projects."""
+
+    def choose(is_on: bool) -> None:
+        workspace.show(motion=is_on)
+        session.settings.set("motion", is_on)
+
+    is_on = bool(session.settings.get("motion", True))
+    workspace.show(motion=is_on)
+    actions.check("view.motion", is_on)
+    actions.on("view.motion", choose)

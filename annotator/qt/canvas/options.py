@@ -33,6 +33,7 @@ class ViewOptions:
         prior: whether what was predicted is drawn as an outline beside what was edited.
         errors: whether limbs are coloured by their reprojection error.
         handles: what a hand takes hold of first.
+        motion: whether the photo glides where the view jumps.
         peek: whether everything is hidden for as long as a key is held.
     """
 
@@ -45,4 +46,5 @@ class ViewOptions:
     prior: bool = False
     errors: bool = False
     handles: Handles = Handles.POINTS
+    motion: bool = True
     peek: bool = False

@@ -119,7 +119,7 @@ class PhotoView(BodyView):
         if self._glide is not None:
             self._glide.stop()
             self._glide = None
-        if not glide or not self.isVisible():
+        if not glide or not self.workspace.options.motion or not self.isVisible():
             self.view = view
             self.moved()
             return

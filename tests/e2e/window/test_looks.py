@@ -96,6 +96,30 @@ def test_the_theme_changes_at_once_and_is_remembered(window, make_window, qtbot)
     assert theme.current() is theme.DARK
 
 
+def test_the_view_glides_unless_told_not_to_and_remembers_it(bench, window, make_window, folder, qtbot):
+    canvas = bench.canvas
+    canvas.fit_photo(glide=False)
+    start = canvas.view
+    qtbot.keyClick(canvas, Qt.Key.Key_F)
+    assert canvas._glide is not None  # on its way
+    qtbot.waitUntil(lambda: canvas._glide.state() == canvas._glide.State.Stopped)
+    there = canvas.view
+
+    window.actions_["view.motion"].trigger()
+    qtbot.keyClick(canvas, Qt.Key.Key_F, Qt.KeyboardModifier.ShiftModifier)
+    assert canvas.view == start
+    qtbot.keyClick(canvas, Qt.Key.Key_F)
+    assert canvas.view == there
+    assert canvas._glide is None
+    window.close()
+
+    again = make_window()
+    again.open(folder)
+    qtbot.waitUntil(lambda: again.area is not None, timeout=10_000)
+    assert not again.actions_["view.motion"].isChecked()
+    assert not again.area.canvas.workspace.options.motion
+
+
 def test_f6_goes_from_panel_to_panel(window, qtbot):
     seen = set()
     for _ in range(4):

@@ -82,3 +82,8 @@ def test_what_nobody_does_is_in_no_menu(make_window):
     assert "File" in seen
     assert "Points" not in seen
     assert not window.actions_["person.done"].isVisible()
+
+
+def test_somebody_does_every_action(window):
+    done = {spec.id for spec in window.actions_.available()}
+    assert {spec.id for spec in ACTIONS} == done

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from annotator import cli_loop, cli_project
+from annotator import cli_campaign, cli_loop, cli_project
 from annotator.console import Written, console_progress, show, show_error
 from cliff_core.errors import CliffError
 from cliff_core.execution.device import Precision
@@ -199,7 +199,8 @@ def doctor(as_json: AsJson = False):
         raise typer.Exit(FAILED)
 
 
-app.registered_commands += cli_project.commands.registered_commands + cli_loop.commands.registered_commands
+for _more in (cli_project, cli_loop, cli_campaign):
+    app.registered_commands += _more.commands.registered_commands
 
 
 def main(arguments: Sequence[str]) -> int:

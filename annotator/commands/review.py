@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from annotator.project.draft import Draft
-from annotator.project.fields import COMMENT
+from annotator.project.fields import COMMENT, PERSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,10 @@ class SetState:
         return f"Mark as {self.state}"
 
     def write(self, draft: Draft) -> None:
-        """Set it."""
-        draft.set_person(self.person, {"state": self.state})
+        """Set it. Who is done again is no longer what was rejected: the reviewer looks anew."""
+        own = draft.own(PERSON, self.person)
+        is_anew = self.state == "done" and (own.get("review") or {}).get("verdict") == "rejected"
+        draft.set_person(self.person, {"state": self.state, **({"review": None} if is_anew else {})})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,10 @@ class Review:
         return {"accepted": "Accept", "rejected": "Reject"}.get(self.verdict or "", "Take review back")
 
     def write(self, draft: Draft) -> None:
-        """Set it."""
+        """Set it. Who is rejected goes back to the annotator, and is no longer done."""
         review = None if self.verdict is None else {"verdict": self.verdict, "reason": self.reason}
-        draft.set_person(self.person, {"review": review})
+        is_back = self.verdict == "rejected" and draft.own(PERSON, self.person).get("state") == "done"
+        draft.set_person(self.person, {"review": review, **({"state": "in progress"} if is_back else {})})
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from annotator.project.copies import Copy
+from annotator.project.copies import Changed
 from annotator.project.fields import BETAS, PERSON
 from cliff_core.body import Body, load_body
 from cliff_core.evaluation.metrics import OKS_SIGMAS, Root, mpjpe, oks
@@ -26,6 +26,7 @@ class Agreement:
 
     Attributes:
         other: the other copy.
+        first: the copy that it is compared with; empty for the project itself.
         people_2d: people on whom both placed points.
         points: that both placed.
         mean_px: mean distance of these points, pixels.
@@ -42,17 +43,49 @@ class Agreement:
     oks: float | None
     people_3d: int
     mpjpe_mm: float | None
+    first: str = ""
 
     def __str__(self) -> str:
         """One line."""
         parts = []
         if self.people_2d:
             text = f"{self.points} points of {self.people_2d} people {self.mean_px:.1f} px apart"
-            parts.append(text if self.oks is None else f"{text}, OKS {self.oks:.3f} (mine as truth, area of the box)")
+            truth = "mine" if not self.first else "the first"
+            parts.append(
+                text if self.oks is None else f"{text}, OKS {self.oks:.3f} ({truth} as truth, area of the box)"
+            )
         if self.mpjpe_mm is not None:
             text = f"bodies of {self.people_3d} people {self.mpjpe_mm:.0f} mm apart"
             parts.append(f"{text} (MPJPE, SMPL's 24 joints, pelvis to pelvis)")
-        return f"agreement with {self.other}: {'; '.join(parts)}"
+        who = f"of {self.first} and {self.other}" if self.first else f"with {self.other}"
+        return f"agreement {who}: {'; '.join(parts)}"
+
+
+class Asked(Protocol):
+    """Whoever knows who changed what: a copy, or `Between` of two."""
+
+    def changed(self, kind: str, uid: str, name: str, mine: Any, theirs: Any) -> Changed:
+        """On which side a field was changed since both were the same."""
+
+
+class Between:
+    """Two copies that parted from the same project, and are joined to it together.
+
+    Args:
+        mine: the project's document of a photo.
+        first, other: the copies.
+    """
+
+    def __init__(self, mine: Mapping[str, Any], first: Asked, other: Asked):
+        self._mine, self._first, self._other = mine, first, other
+
+    def changed(self, kind: str, uid: str, name: str, mine: Any, theirs: Any) -> Changed:
+        """What each changed since it parted from the project."""
+        here = self._mine["people"].get(uid, {"set": {}})["set"].get(name)
+        return Changed(
+            self._first.changed(kind, uid, name, here, mine).theirs,
+            self._other.changed(kind, uid, name, here, theirs).theirs,
+        )
 
 
 class Pairs:
@@ -61,15 +94,16 @@ class Pairs:
     Args:
         other: name of the other copy.
         body: whose joints are compared; the open body if not given.
+        first: name of the copy that it is compared with; empty for the project itself.
     """
 
-    def __init__(self, other: str, body: Body | None):
-        self._other = other
+    def __init__(self, other: str, body: Body | None, first: str = ""):
+        self._other, self._first = other, first
         self._body = body
         self._points: dict[str, list[tuple[np.ndarray, np.ndarray, np.ndarray, float]]] = defaultdict(list)
         self._joints: list[tuple[np.ndarray, np.ndarray]] = []
 
-    def add(self, mine: Mapping[str, Any], theirs: Mapping[str, Any], matched: Mapping[str, str], other: Copy) -> None:
+    def add(self, mine: Mapping[str, Any], theirs: Mapping[str, Any], matched: Mapping[str, str], other: Asked) -> None:
         """The people of one photo.
 
         Args:
@@ -121,7 +155,9 @@ class Pairs:
         flat = np.concatenate(distances) if distances else np.zeros(0)
         mean_px = float(flat.mean()) if flat.size else 0.0
         similarity = float(np.concatenate(scores).mean()) if scores else None
-        return Agreement(self._other, people, int(flat.size), mean_px, similarity, len(self._joints), error)
+        return Agreement(
+            self._other, people, int(flat.size), mean_px, similarity, len(self._joints), error, self._first
+        )
 
     def _add_points(self, first: Mapping, second: Mapping, apart: list[str], area: float) -> None:
         of_set: dict[str, list[str]] = defaultdict(list)
@@ -141,7 +177,7 @@ def _is_human(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and value[-1] == "human"
 
 
-def _set_apart(other: Copy, uid: str, their_uid: str, name: str, mine: Mapping, theirs: Mapping) -> bool:
+def _set_apart(other: Asked, uid: str, their_uid: str, name: str, mine: Mapping, theirs: Mapping) -> bool:
     """Whether both set a value themselves: known where the journals part, assumed where nobody knows."""
     if uid != their_uid:
         return True

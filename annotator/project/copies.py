@@ -116,9 +116,13 @@ class OtherProject:
         self._mine: Reader = mine
         self._theirs: Project = open_project(folder, read_only=True)
         self._common = self._common_lines() if mine.uid == self._theirs.uid else None
-        merged = [seq for seq in (*_merges(self._mine, self._theirs), self._common) if seq is not None]
-        self._read_to = max(merged, default=None)  # line of theirs up to which all of it was read here
-        self._they_read_to = max(_merges(self._theirs, self._mine), default=None)  # line of mine that they have read
+        merged = list(_merges(self._mine, self._theirs))
+        merged += [] if self._common is None else [(self._common, self._common)]
+        # line of theirs up to which all of it was read here, and the line here that says so
+        self._read_to: int | None
+        self._read_to, read_at = max(merged, default=(None, 0))
+        self._they_read_to = max((seq for seq, _ in _merges(self._theirs, self._mine)), default=None)  # line of mine
+        self._they_read_last = self._they_read_to is not None and self._they_read_to >= read_at
 
     def photos(self) -> list[TheirPhoto]:
         """Those on which something was changed since the two parted."""
@@ -148,19 +152,17 @@ class OtherProject:
         return self._theirs.predictions.by_id([found])[found], int(number)
 
     def changed(self, kind: str, uid: str, name: str, mine: Any, theirs: Any) -> Changed:
-        """Against what was read from them last, and what they have read from here: the same as then is not news."""
-        if self._read_to is None and self._they_read_to is None:
-            return Changed()
+        """Against what was read last: here from them, or by them from here; the same as then is not news."""
         mine_changed: bool | None = None
         their_changed: bool | None = None
-        if self._read_to is not None:
-            before = _value_at(self._theirs, self._read_to, kind, uid, name)
-            mine_changed, their_changed = mine != before, theirs != before
         if self._they_read_to is not None:
             # what they know of mine, they have decided about; and what they have from here is no change of theirs
             known = _value_at(self._mine, self._they_read_to, kind, uid, name)
-            mine_changed = mine_changed is not False and mine != known
-            their_changed = their_changed is not False and theirs != known
+            mine_changed, their_changed = mine != known, theirs != known
+        if self._read_to is not None and not self._they_read_last:
+            before = _value_at(self._theirs, self._read_to, kind, uid, name)
+            mine_changed = mine_changed is not False and mine != before
+            their_changed = their_changed is not False and theirs != before
         return Changed(mine_changed, their_changed)
 
     def worked_on(self, kind: str, uid: str) -> Changed:
@@ -204,15 +206,16 @@ class OtherProject:
         return low
 
 
-def _merges(one: Reader, other: Reader) -> Iterator[int]:
-    """Lines of the other's journal up to which one has merged it, or a copy of it."""
-    for (detail,) in one.database.rows(
-        "SELECT detail FROM edit JOIN step ON step.id = step_id WHERE command = 'Merge' AND action = 'do' AND step.done"
+def _merges(one: Reader, other: Reader) -> Iterator[tuple[int, int]]:
+    """Lines of the other's journal up to which one has merged it, or a copy of it, and the lines that say so."""
+    for line, detail in one.database.rows(
+        "SELECT seq, detail FROM edit JOIN step ON step.id = step_id "
+        "WHERE command = 'Merge' AND action = 'do' AND step.done"
     ):
         for mark in json.loads(detail).get("copies", []):
             seq, link = mark.get("seq"), mark.get("link")
             if link and _link(other, seq) == link:
-                yield seq
+                yield seq, line
 
 
 @dataclass

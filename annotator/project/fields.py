@@ -18,6 +18,7 @@ float64 back. Where somebody set it, the value ends with who: `model`, `fit`, `h
     photo    camera             [focal length, centre x or null, centre y or null, source], pixels
              empty              true: a person looked and nobody is there
              excluded           true: not part of the work
+             assigned           names of those who label it, with commas between; the first one's word counts
     comment  present, text, resolved (true), place {"person": uid, "point_px": [x, y], "point": name}; all optional
 
 No field is the same as the value `None`. A point with visibility 0 and a source says that somebody took it away, which
@@ -156,6 +157,13 @@ def _review(rest: str, value: Any) -> dict | None:
     return {"reason": reason, "verdict": verdict}
 
 
+def _names(rest: str, value: Any) -> str | None:
+    text = _text(rest, value)
+    if text is not None and not all(name and name == name.strip() for name in text.split(",")):
+        raise ValueError("names with commas between")
+    return text
+
+
 def _gender(rest: str, value: Any) -> str | None:
     _no_rest(rest)
     if value is not None and value not in GENDERS:
@@ -240,7 +248,7 @@ def _place(rest: str, value: Any) -> dict | None:
 
 
 _CHECKS: dict[str, dict[str, Callable[[str, Any], Any]]] = {
-    PHOTO: {"camera": _camera, "empty": _flag, "excluded": _flag},
+    PHOTO: {"camera": _camera, "empty": _flag, "excluded": _flag, "assigned": _names},
     PERSON: {
         "present": _flag,
         "rank": _rank,

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from annotator.console import Progress
-from annotator.project.agreement import Agreement, Pairs
+from annotator.project.agreement import Agreement, Between, Pairs
 from annotator.project.backups import make_backup
 from annotator.project.copies import Copy, open_copy
 from annotator.project.deciding import Tolerance
-from annotator.project.documents import document_of
+from annotator.project.documents import Document, document_of
 from annotator.project.draft import Draft
 from annotator.project.fields import FROM, PERSON, PHOTO
 from annotator.project.journal import DO, MERGE
@@ -31,6 +31,9 @@ from annotator.project.store import Project, silent
 from cliff_core.body import Body
 
 Prefer = Literal["mine", "theirs"]
+ASSIGNMENT = "assignment"
+"""Setting of a copy that was made for one annotator (`assigning`): their name."""
+
 _PORTION = 100
 _LISTED = 30
 
@@ -130,6 +133,11 @@ class _Merger:
         self._tolerance = tolerance
         self._prefer = prefer
         self._pairs = [Pairs(each.name, body) for each in copies]
+        self._between = {
+            (one, other): Pairs(copies[other].name, body, copies[one].name)
+            for other in range(len(copies))
+            for one in range(other)
+        }
         self._theirs: list[dict[int, str]] = []  # for each copy: number of the photo here -> uid there
         self._not_here: list[str] = []
         self._match_photos()
@@ -141,7 +149,7 @@ class _Merger:
         conflicts: list[Conflict] = []
         for done, photo_id in enumerate(self._photos, 1):
             progress(done, len(self._photos), "comparing")
-            merged = self._merge(photo_id, self._pairs)
+            merged = self._merge(photo_id, compare=True)
             conflicts += merged.conflicts
             changes = merged.changes()
             photos += bool(changes)
@@ -156,7 +164,11 @@ class _Merger:
             conflicts,
             self._not_here,
             [line for each in self._copies for line in each.refused],
-            [agreement for pairs in self._pairs if (agreement := pairs.agreement()) is not None],
+            [
+                agreement
+                for pairs in (*self._pairs, *self._between.values())
+                if (agreement := pairs.agreement()) is not None
+            ],
         )
 
     def write(self, report: MergeReport, progress: Progress) -> MergeReport:
@@ -170,7 +182,7 @@ class _Merger:
         try:
             for start in range(0, len(self._photos), _PORTION):
                 progress(start, len(self._photos), "merging")
-                portion = [self._merge(photo_id, None) for photo_id in self._photos[start : start + _PORTION]]
+                portion = [self._merge(photo_id) for photo_id in self._photos[start : start + _PORTION]]
 
                 def fill(draft: Draft, portion: list[PhotoMerge] = portion) -> None:
                     for merged in portion:
@@ -196,6 +208,7 @@ class _Merger:
         for number, uid, sha256 in self._project.database.rows("SELECT id, uid, sha256 FROM photo ORDER BY id"):
             by_uid[uid] = number
             by_content[sha256].append(number)
+        is_part = bool(self._project.setting(ASSIGNMENT))
         for each in self._copies:
             theirs = each.photos()
             matched = {by_uid[photo.uid]: photo.uid for photo in theirs if photo.uid in by_uid}
@@ -205,22 +218,33 @@ class _Merger:
                 free = [number for number in by_content[photo.sha256] if number not in matched]
                 if free:
                     matched[free[0]] = photo.uid
-                else:
+                elif not is_part:  # a copy for one annotator has only some of the photos, on purpose
                     self._not_here.append(photo.name)
             self._theirs.append(matched)
 
-    def _merge(self, photo_id: int, pairs: list[Pairs] | None) -> PhotoMerge:
+    def _merge(self, photo_id: int, *, compare: bool = False) -> PhotoMerge:
         mine = document_of(self._project, photo_id)
         rows = self._project.database.rows("SELECT uid FROM person WHERE photo_id = ? AND NOT present", [photo_id])
         merged = PhotoMerge(photo_id, mine, {uid for (uid,) in rows}, self._tolerance, self._prefer)
+        joined: list[tuple[int, Document, dict[str, str]]] = []
         for number, each in enumerate(self._copies):
             uid = self._theirs[number].get(photo_id)
             if uid is not None:
                 theirs = each.document(uid)
-                matched = merged.join(each, theirs)
-                if pairs is not None:
-                    pairs[number].add(mine.content, theirs.content, matched, each)
+                joined.append((number, theirs, merged.join(each, theirs)))
+        if compare:
+            self._compare(mine, joined)
         return merged
+
+    def _compare(self, mine: Document, joined: list[tuple[int, Document, dict[str, str]]]) -> None:
+        """Gather how well annotators agree: each copy with what is here, and the copies with each other."""
+        for place, (number, theirs, matched) in enumerate(joined):
+            self._pairs[number].add(mine.content, theirs.content, matched, self._copies[number])
+            for other, before, matched_before in joined[:place]:
+                there = {uid: their_uid for their_uid, uid in matched_before.items()}
+                both = {their_uid: there[uid] for their_uid, uid in matched.items() if uid in there}
+                between = Between(mine.content, self._copies[other], self._copies[number])
+                self._between[other, number].add(before.content, theirs.content, both, between)
 
     def _write(self, draft: Draft, merged: PhotoMerge) -> None:
         photo_id = merged.photo_id

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,6 +183,51 @@ def insert_photos(database: Database, root_id: int, prefix: str, facts: Iterable
     return len(rows)
 
 
+def take_photos(
+    database: Database,
+    project: Path,
+    source: Database,
+    source_project: Path,
+    photo_ids: Sequence[int],
+    who: str,
+    folder: str,
+    reference: bool,
+) -> None:
+    """Reference photos of another project under the names that they have there.
+
+    Args:
+        database, project: where they are entered; a project without photos.
+        source, source_project: where they come from.
+        photo_ids: which.
+        who: for the journal.
+        folder: in `project`, where copies of the files lie.
+        reference: the files stay where they are instead.
+    """
+    columns = "uid, name, sha256, size_bytes, orientation, width, height"
+    with database.transaction():
+        roots: dict[int, int] = {}
+        for number, prefix, near, far in source.rows("SELECT id, prefix, near, far FROM root ORDER BY id"):
+            if reference:
+                place = root_path(source_project, near, far)
+                values = [prefix, _near(place, project), str(place)]
+            elif not roots:
+                values = ["", folder, str(project / folder)]
+            else:
+                roots[number] = next(iter(roots.values()))
+                continue
+            cursor = database.execute("INSERT INTO root (prefix, near, far) VALUES (?, ?, ?)", values)
+            roots[number] = int(cursor.lastrowid or 0)
+        for photo_id in photo_ids:
+            row = source.row(f"SELECT root_id, path, {columns} FROM photo WHERE id = ?", [photo_id])
+            assert row is not None
+            root, path, uid, name, *facts = row
+            database.execute(
+                f"INSERT INTO photo (root_id, path, {columns}) VALUES ({', '.join('?' * 9)})",
+                [roots[root], path if reference else name, uid, name, *facts],
+            )
+        Entry(database, NOTE, "AddPhotos", who, None, {"photos": len(photo_ids)}).finish()
+
+
 def photo_files(database: Database, project: Path, photo_ids: Iterable[int]) -> dict[int, Path]:
     """Where photos lie; the files may be gone."""
     roots = {
@@ -297,10 +342,7 @@ def _root(database: Database, project: Path, folder: Path) -> tuple[int, str]:
     for number, prefix, near, far in roots:
         if root_path(project, near, far) == folder:
             return number, prefix
-    try:
-        near_now: str | None = Path(os.path.relpath(folder, project)).as_posix()
-    except ValueError:  # another drive
-        near_now = None
+    near_now = _near(folder, project)
     prefixes = {prefix for _, prefix, _, _ in roots}
     prefix = "" if not prefixes else f"{folder.name}/"
     number = 2
@@ -311,3 +353,11 @@ def _root(database: Database, project: Path, folder: Path) -> tuple[int, str]:
             "INSERT INTO root (prefix, near, far) VALUES (?, ?, ?)", [prefix, near_now, str(folder)]
         )
         return int(cursor.lastrowid or 0), prefix
+
+
+def _near(folder: Path, project: Path) -> str | None:
+    """A folder as seen from the project's; `None` on another drive."""
+    try:
+        return Path(os.path.relpath(folder, project)).as_posix()
+    except ValueError:
+        return None

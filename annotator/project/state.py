@@ -67,6 +67,11 @@ class Photo:
         """Whether it is not part of the work."""
         return bool(self.own.get("excluded"))
 
+    @property
+    def assigned(self) -> tuple[str, ...]:
+        """Who labels it; the first one's word counts. Empty where it was given to nobody in particular."""
+        return tuple(name for name in (self.own.get("assigned") or "").split(",") if name)
+
 
 @dataclass(frozen=True, slots=True)
 class PersonBody:

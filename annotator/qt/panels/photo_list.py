@@ -94,7 +94,7 @@ def draw_state(painter: QPainter, centre: QPointF, state: str, size: float = _DO
 
 def states_on(photo: Photo) -> list[str]:
     """The states of the people on a photo, from its counts: reviewed first, then done, then the rest."""
-    done = max(0, photo.done - photo.accepted - photo.rejected)
+    done = max(0, photo.done - photo.accepted)  # who is rejected is not done
     rest = max(0, photo.people - photo.accepted - photo.rejected - done)
     return ["rejected"] * photo.rejected + ["accepted"] * photo.accepted + ["done"] * done + ["proposed"] * rest
 

@@ -385,3 +385,30 @@ def test_someone_whose_creation_was_undone_here_comes_back_with_the_work_of_anot
     (back,) = ada.people_on(2)
     assert (back.uid, nose(ada, back.id)) == (someone.uid, [5, 6])
     assert list(differences(ada.database)) == []
+
+
+def test_what_goes_to_and_fro_ends_as_it_was_said_last(copied):
+    """Bob is done, Ada sends it back, Bob is done again: the same word as before, and news all the same."""
+    ada, bob = copied
+    bob.edit(SetState(1, "done"))
+    merge_copies(ada, [bob.folder])
+    ada.edit(Review(1, "rejected", "knee"))
+    merge_copies(bob, [ada.folder])
+    assert (bob.person(1).state, bob.person(1).reason) == ("in progress", "knee")
+    bob.edit(SetState(1, "done"))
+    report = merge_copies(ada, [bob.folder])
+    assert report.conflicts == []
+    assert (ada.person(1).state, ada.person(1).verdict) == ("done", "")
+
+
+def test_copies_that_are_joined_together_are_compared_with_each_other(copied, tmp_path):
+    ada, bob = copied
+    shutil.copytree(ada.folder, tmp_path / "carls")
+    with open_project(tmp_path / "carls", who="Carl", journal=UNSAFE) as carl:
+        bob.edit(MovePoint(1, "coco17", "nose", (1, 2)))
+        carl.edit(MovePoint(1, "coco17", "nose", (1, 2.3)))
+        report = merge_copies(ada, [bob.folder, carl.folder], dry_run=True)
+    (agreement,) = report.agreement
+    assert (Path(agreement.first).name, Path(agreement.other).name) == ("bobs", "carls")
+    assert (agreement.points, agreement.mean_px) == (1, pytest.approx(0.3))
+    assert "agreement of" in str(agreement)

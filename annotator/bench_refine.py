@@ -5,8 +5,10 @@ refine. The first round computes the trunk's features, the second finds them in 
 own, as for a person; its seconds are those of the work, without starting Python, and its memory is its own.
 
 Memory is measured on two projects, one twenty times as large, whose features lie in the cache beforehand, with one
-epoch of tuning: everything that grows with people grows as in a whole run, which is only longer. Propose is measured
-with its shards there, but for one: what it keeps of people while it goes on is all that can grow.
+epoch of tuning of a network that has the bundled one's trunk and a small head: all that grows with people grows as in a
+whole run, which only takes longer and holds a larger head some times over, however many people there are. Propose
+plans, reads and refuses the same photos, which have no files: all that it keeps of them while it goes on can grow, what
+it holds of the photos at work cannot.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ from cliff_core.body import load_body
 from cliff_core.execution.array_cache import ArrayCache
 from cliff_core.inference import Predictor
 from cliff_core.models import load_cliff
+from cliff_core.models.open_cliff import OpenCliff, OpenCliffConfig
+from cliff_core.training.refining import save_model
 
 _KINDS = ("as it comes", "1 worker", "2 workers", "ray, 2 workers")
 _PARTS = ("looking", "tuning", "predicting")
@@ -49,8 +53,8 @@ class RefineSettings:
 
     people: int = 150
     epochs: int = 4
-    small: int = 300
-    large: int = 3000
+    small: int = 1000
+    large: int = 20_000
     workers: int = 2
 
 
@@ -80,6 +84,8 @@ class RefineNumbers:
             parts = [v.get(f"{kind}, {part}, people/s", np.nan) for part in _PARTS]
             rounds = [s.people / v[f"{kind}, refine {number}, s"] for number in (1, 2)]
             lines.append(f"    {kind:<22} " + " ".join(f"{value:10.1f}" for value in [*parts, *rounds]))
+        alone = [f"{part} {v[f'1 worker, {part}, processor ms']:.1f}" for part in _PARTS]
+        lines.append(f"  processor time of one worker, ms a person (tuning: and epoch): {', '.join(alone)}")
         if {"1 worker", "2 workers"} <= set(kinds):
             gains = ", ".join(f"{part} {v[f'2 workers against 1, {part}']:.2f}" for part in ("round 1", "round 2"))
             lines.append(f"  {s.workers} workers against one: {gains} times as fast; "
@@ -141,9 +147,10 @@ def _speed(
         if number == 1:
             spent = said["spent"]
             epochs = sum(each["tuned"] for each in said["rounds"])
-            values[f"{kind}, looking, people/s"] = said["people"] / spent["looking"]
-            values[f"{kind}, tuning, people/s"] = said["people"] * epochs / spent["tuning"]
-            values[f"{kind}, predicting, people/s"] = said["people"] / spent["predicting"]
+            for part in _PARTS:
+                people = said["people"] * (epochs if part == "tuning" else 1)
+                values[f"{kind}, {part}, people/s"] = people / spent[part]
+                values[f"{kind}, {part}, processor ms"] = 1000 * spent[f"{part}, processor"] / people
         rows = [row for path in sorted(run.glob("shards/*.npz")) for row in read_shard(path).rows]
         bodies = np.array(
             [
@@ -178,12 +185,22 @@ def _apart(first: np.ndarray, second: np.ndarray) -> float:
 def _memory(folder: Path, people: int, seed: int, progress: Progress) -> dict[str, float]:
     with make_project(folder, people, seed=seed, progress=progress, with_files=False) as project:
         (folder / "runs").mkdir(exist_ok=True)
+        network = _with_small_head()
+        save_model(network, folder / "small.pt", "small")
         with ArrayCache(folder / "runs" / CACHE, CACHE_BYTES) as cache:
-            fill_cache(project, Predictor(load_cliff(), load_body()), cache, seed=seed, progress=progress)
-    _, said = _job(folder, "refine", {"epochs": 1, "seed": seed}, progress)
+            fill_cache(project, Predictor(network, load_body()), cache, seed=seed, progress=progress)
+    _, said = _job(folder, "refine", {"epochs": 1, "seed": seed, "model": str(folder / "small.pt")}, progress)
     _, proposed = _job(folder, "propose", {}, progress)
     shutil.rmtree(folder)
     return {f"refine, {people} people, MB": said["peak_mb"], f"propose, {people} people, MB": proposed["peak_mb"]}
+
+
+def _with_small_head() -> OpenCliff:
+    """The bundled network's trunk with a small head that has learnt nothing."""
+    known, made = load_cliff(), OpenCliff(OpenCliffConfig(64, 64, 1, 1, 1), "small")
+    made.trunk.load_state_dict(known.trunk.state_dict())
+    made.init_pose.copy_(known.init_pose)
+    return made.eval()
 
 
 def _job(project: Path, kind: str, settings: Mapping[str, Any], progress: Progress) -> tuple[Path, Mapping[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -22,6 +23,7 @@ Work = Callable[[Project, RunFolder, News], dict[str, Any]]
 """A job's work: reads the project, writes shards into the run's folder, returns what to say of it; plain JSON."""
 
 _SECONDS_TO_TAKE = 5.0  # a watcher that looks whether somebody has the job in hand holds its lock for a moment
+_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _NICENESS = 5  # the window stays quick while a job has both cores
 
 
@@ -60,7 +62,7 @@ def run_job(folder: Path) -> bool:
     except BaseException as problem:
         if not isinstance(problem, CliffError):
             traceback.print_exc()
-        message = str(problem) or _nameless(problem)
+        message = _full_disk(problem) or str(problem) or _nameless(problem)
         print(f"error: {message}", file=sys.stderr, flush=True)
         with suppress(OSError):  # a full disk: the log's last line says it
             run.end(FAILED, error=message)
@@ -100,6 +102,14 @@ def _wait_for(turn: WriterLock, news: News) -> None:
     while (holder := turn.acquire()) is not None:
         news(0, 0, f"waits for another job ({holder})")
         time.sleep(0.5)
+
+
+def _full_disk(problem: BaseException) -> str:
+    """What to say where there is no room for what the job writes; nothing where that was not it."""
+    if not isinstance(problem, OSError) or problem.errno not in _NO_ROOM:
+        return ""
+    where = f"{problem.filename}: " if problem.filename else ""
+    return f"{where}no room left on the disk ({problem.strerror}); make some, then resume the job"
 
 
 def _nameless(problem: BaseException) -> str:

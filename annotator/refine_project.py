@@ -64,7 +64,7 @@ def refine_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
     work = run.path / WORK
     work.mkdir(exist_ok=True)
     with _tidied(work) as open_rows:
-        begun = time.monotonic()
+        begun, worked = time.monotonic(), time.process_time()
         with ArrayCache(run.path.parent / CACHE, CACHE_BYTES) as cache:
             _look_elsewhere(project, predictor, cache, settings, news)
             cast = gather_cast(
@@ -76,7 +76,7 @@ def refine_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
                 workers=int(settings.get("workers") or usual_workers()),
                 news=news,
             )
-        looked_s = time.monotonic() - begun
+        looked = {"looking": time.monotonic() - begun, "looking, processor": time.process_time() - worked}
         refused = _some(cast.refused)
         if news.should_stop:
             return {"complete": False, "people": 0, "refused": refused}
@@ -89,7 +89,7 @@ def refine_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
         if settings.get("polish"):
             people = _polished(body, cast, people, news)
         said = _summary(project, cast, people)
-        said["spent"] = {name: round(value, 3) for name, value in {"looking": looked_s, **people.seconds}.items()}
+        said["spent"] = {name: round(value, 3) for name, value in {**looked, **people.seconds}.items()}
         if people.model is not None:
             said["weights"] = save_model(people.model, run.path / WEIGHTS, f"{model.name}-refined")
         said["model"] = f"{model.name}-refined" if people.model is not None else model.name

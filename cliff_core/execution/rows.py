@@ -78,8 +78,11 @@ class RowFile:
         view = memoryview(content).cast("B")
         with self._lock:
             self._file.seek(start * self._bytes)
-            while view:  # a disk may take less than all of it before it says that it is full
-                view = view[self._file.write(view) :]
+            try:
+                while view:  # a disk may take less than all of it before it says that it is full
+                    view = view[self._file.write(view) :]
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, str(self.path)) from error
 
     def close(self) -> None:
         """No more reading and writing; the file stays."""

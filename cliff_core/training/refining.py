@@ -92,7 +92,7 @@ class RefinedPeople:
         rounds: what each round of fine-tuning gave; empty where nobody supervises.
         evidence: that the guard saw.
         verdict: what it says.
-        seconds: how long "tuning" and "predicting" took.
+        seconds: how long "tuning" and "predicting" took, and how much of this process's processor time.
     """
 
     prior: Sequence[Estimate]
@@ -142,7 +142,7 @@ def refine_crops(
     torch_body = TorchBody(body)
     marked = with_points(crops, points)
     done: list[Finetuned] = []
-    begun = time.monotonic()
+    begun, worked = time.monotonic(), time.process_time()
     for number in range(rounds):
         try:
             last = done[-1] if done else None
@@ -159,7 +159,7 @@ def refine_crops(
             break
     last = done[-1] if done else None
     refiner = last.model if last else model
-    tuned_until = time.monotonic()
+    tuned_until, tuned_for = time.monotonic(), time.process_time()
     everybody = _Everybody(body, torch_body, marked, team, work, progress)
     seen = everybody.predicted(model, lambda rows: torch.zeros_like(points[rows]))
     prior = everybody.predicted(model, keep="prior")
@@ -191,6 +191,7 @@ def refine_crops(
     assert prior.bodies is not None
     assert refined.bodies is not None
     seconds = {"tuning": tuned_until - begun, "predicting": time.monotonic() - tuned_until}
+    seconds |= {"tuning, processor": tuned_for - worked, "predicting, processor": time.process_time() - tuned_for}
     return RefinedPeople(prior.bodies, refined.bodies, tuple(done), evidence, judge(evidence), seconds)
 
 

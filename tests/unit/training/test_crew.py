@@ -1,5 +1,6 @@
 """Several processes at one refinement: the same bodies as one gives, nobody left over, and a killed one is named."""
 
+import importlib.util
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ import torch
 
 from cliff_core.body import load_body
 from cliff_core.errors import TrainingError
+from cliff_core.execution.ray_engine import require_ray
 from cliff_core.execution.rows import RowFile, Workspace
 from cliff_core.execution.team import ALONE
 from cliff_core.inference import Placed, Predictor
@@ -18,6 +20,7 @@ from cliff_core.models.open_cliff import FEATURE_SIZE, OpenCliff, OpenCliffConfi
 from cliff_core.records import Box, Camera, Keypoints, Provenance
 from cliff_core.training.crew import FEATURES, Crew, Task, refine_known
 from cliff_core.training.finetune import FinetuneSettings, Watch
+from cliff_core.training.ray_refining import refine_with_ray
 from cliff_core.training.refine_people import KnownPeople
 from cliff_core.training.refining import save_model
 from cliff_core.training.supervision import PersonEdits, weighed_points
@@ -156,3 +159,30 @@ def test_rows_in_a_file_are_those_that_were_written(tmp_path):
     with pytest.raises(OSError, match="ends before row"):
         rows[np.array([49, 50])]
     rows.close()
+
+
+# --- Ray
+
+HAS_RAY = importlib.util.find_spec("ray") is not None
+
+
+@pytest.mark.skipif(HAS_RAY, reason="Ray is installed")
+def test_without_ray_it_says_what_to_install():
+    with pytest.raises(TrainingError, match=r"pip install cliff-annotator\[ray\]"):
+        require_ray()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not HAS_RAY, reason="Ray is not installed (extra `ray`)")
+def test_ray_gives_what_two_local_workers_give(tmp_path, weights):
+    task, known = task_in(tmp_path / "local", weights)
+    local = bodies(refined(tmp_path / "local", task, known, size=2))
+    task, known = task_in(tmp_path / "ray", weights)
+    curves = []
+    watch = Watch(lambda stage, epoch: curves.append(epoch))
+    try:
+        found = refine_with_ray(tmp_path / "ray", known, task, 2, silent, watch)
+    finally:
+        require_ray().shutdown()
+    assert np.abs(bodies(found) - local).max() < 1e-5
+    assert len(curves) == sum(len(each.choosing) + len(each.final) for each in found.rounds)

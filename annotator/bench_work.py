@@ -217,7 +217,7 @@ def _proposed(
         height_px = float(crop_frame(box.xyxy[None], predictor.model.crop_spec)[1][0])
         joints = joints_of(benchmark.bodies[true.truth.gender], true.truth)
         truths[person.id] = Truth(joints, _coco17(true), height_px / CROP_PX)
-        suspicion[person.id] = _suspicion_mm(figure_of(project, person.id, bodies), height_px)
+        suspicion[person.id] = suspicion_mm(figure_of(project, person.id, bodies), height_px)
     project.set_measures(SUSPICION, suspicion)
     return _Start(project, truths, suspicion, crops)
 
@@ -242,7 +242,7 @@ def _coco17(person: RenderedPerson) -> Keypoints:
     return Keypoints.uniform("coco17", person.points.points_px[rows], person.points.visibility[rows])
 
 
-def _suspicion_mm(figure: Figure, height_px: float) -> float:
+def suspicion_mm(figure: Figure, height_px: float) -> float:
     """What `propose` expects the error to be, from how far the body lies off its points and how many there are."""
     errors = point_errors_px(figure) / (height_px / 2)
     weight = np.where(np.isfinite(errors), figure.keypoints.confidence, 0.0)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from annotator.apply import apply_job
-from annotator.commands import MovePoint, Review, SetState
+from annotator.commands import Exclude, MovePoint, Review, SetState
 from annotator.jobs import Job, JobRequest
 from annotator.project import Prediction, create_project
 from annotator.runs import RunFolder
 from annotator.shards import Shard, ShardRow, write_shard
-from annotator.worklist import advice, next_people, take_of
+from annotator.worklist import advice, expected_gain_mm, next_people, take_of
 from cliff_core.images import write_image
 from cliff_core.records import Box, Camera, Keypoints, Provenance, SmplParams
 
@@ -56,6 +56,29 @@ def test_one_video_does_not_fill_the_queue(project):
     assert found[0].startswith("video")
     assert {"beach.png", "cafe.png"} <= set(found)
     assert sorted(order(project)) == sorted(NAMES)
+
+
+def test_who_is_like_somebody_passed_over_or_done_waits(project):
+    people = fill(project, {name: (150.0 if name.startswith("video") else 100.0) for name in NAMES})
+    (first,) = next_people(project, 1)
+    (second,) = next_people(project, 1, skip=[first.person_id])
+    assert project.photo(first.photo_id).name.startswith("video")
+    assert not project.photo(second.photo_id).name.startswith("video")
+    project.edit(SetState(people["video/frame_006.png"], "done"))
+    assert not order(project, 1)[0].startswith("video")
+
+
+def test_it_says_how_many_are_like_the_one_who_stands_for_them(project):
+    fill(project, {name: (150.0 if name.startswith("video") else 100.0) for name in NAMES})
+    entry = next_people(project, 3)[0]
+    assert "more like it wait" in entry.why
+    assert entry.gain_mm == pytest.approx(expected_gain_mm(150.0))
+
+
+def test_photos_that_are_no_part_of_the_work_are_not_in_it(project):
+    people = fill(project, {"beach.png": 80.0, "cafe.png": 90.0})
+    project.edit(Exclude(project.person(people["cafe.png"]).photo_id))
+    assert order(project) == ["beach.png"]
 
 
 def test_without_likeness_suspicion_alone_counts(project):

@@ -35,6 +35,7 @@ FIRST = 0.2
 BEST: Plan = ("points", "alternatives", "side view")
 """The plan whose gains the order of people is judged by in the picture."""
 
+_LEAST_GAIN_MM = 10.0  # a part of next to nothing says nothing
 _SHUFFLES = 200
 _SHOWN_AFTER = (0, 1, 3, 5, 10, 20)
 _NAME = 36
@@ -63,8 +64,10 @@ def gains_mm(trial: Trial, plan: Plan) -> np.ndarray:
 
 
 def yielded(trial: Trial, plan: Plan, order: Sequence[int], share: float = FIRST) -> float:
-    """The part of the whole gain that the first part of the people in an order has brought."""
+    """The part of the whole gain that the first part of the people in an order has brought; NaN without a gain."""
     gains = gains_mm(trial, plan)[list(order)]
+    if gains.mean() < _LEAST_GAIN_MM:
+        return float("nan")
     return float(gains[: round(share * len(gains))].sum() / gains.sum())
 
 

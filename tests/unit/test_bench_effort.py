@@ -18,11 +18,11 @@ def test_actions_are_counted_until_a_body_is_near_enough():
 
 
 def test_the_order_that_knows_the_gains_yields_most():
-    courses = [[50.0, 50.0 - gain] for gain in (1, 2, 30, 4, 3)]
+    courses = [[90.0, 90.0 - gain] for gain in (2, 4, 60, 8, 6)]
     counted = trial(courses, [3, 0, 1, 2, 4])
-    assert yielded(counted, PLANS[0], counted.order) == pytest.approx(4 / 40)
+    assert yielded(counted, PLANS[0], counted.order) == pytest.approx(8 / 80)
     assert best_order(counted, PLANS[0])[0] == 2
-    assert yielded(counted, PLANS[0], best_order(counted, PLANS[0])) == pytest.approx(30 / 40)
+    assert yielded(counted, PLANS[0], best_order(counted, PLANS[0])) == pytest.approx(60 / 80)
 
 
 def test_hands_bring_rendered_people_nearer_to_the_truth():

@@ -15,6 +15,8 @@ from pathlib import Path
 from annotator.accuracy import measure_real_photos
 from annotator.bench_command import measure_command
 from annotator.bench_effort import measure_effort as measure_effort_tables
+from annotator.bench_loop import measure_loop as measure_peers
+from annotator.bench_loop import write_report
 from annotator.bench_predict import CASES, measure_case
 from annotator.bench_prior import conventions
 from annotator.bench_prior import measure_prior as measure_prior_tables
@@ -166,6 +168,16 @@ def measure_prior(seed: int, files: BenchFiles, progress: Progress) -> list[Meas
     return [*measured, Measured("prior, conventions", f"\n{conventions()}", {})]
 
 
+def measure_loop(seed: int, files: BenchFiles, progress: Progress) -> list[Measured]:
+    """The loop beside EFT, SMPLify and KITRO on people who never were, and with --real DIR; about 40 minutes.
+
+    The page, its pictures and every number are written into the user's cache.
+    """
+    found = measure_peers(seed, progress, files.real, files.poses)
+    written = "\n".join(f"wrote {path}" for path in write_report(found))
+    return [Measured("loop", f"\n{found}\n{written}", found.values())]
+
+
 def measure_store(seed: int, files: BenchFiles, progress: Progress) -> list[Measured]:
     """A project of 100,000 photos and 200,000 people: opening, edits, look-ups, import; beside JSON files."""
     with tempfile.TemporaryDirectory(prefix="cliff-bench-") as folder:
@@ -208,6 +220,7 @@ _BENCHMARKS: dict[str, Callable[[int, BenchFiles, Progress], list[Measured]]] = 
     "predict": measure_predict,
     "accuracy": measure_accuracy,
     "prior": measure_prior,
+    "loop": measure_loop,
     "store": measure_store,
     "refine": measure_refine,
     "drag": measure_drag,

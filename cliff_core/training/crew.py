@@ -98,6 +98,7 @@ class Crew:
     def __init__(self, folder: Path, size: int):
         self._folder, self._size = folder, size
         self._others: list[subprocess.Popen] = []
+        self._meeting: Path | None = None
         self.team: Team = ALONE
 
     def __enter__(self) -> Crew:
@@ -107,7 +108,8 @@ class Crew:
         if sys.platform in _LOOPBACK:
             os.environ.setdefault("GLOO_SOCKET_IFNAME", _LOOPBACK[sys.platform])
         paths = [str(_PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])]
-        meeting = self._folder / f"meeting-{uuid.uuid4().hex}"
+        # it stays until all have left: one who comes last would wait at a new one for ever
+        meeting = self._meeting = self._folder / f"meeting-{uuid.uuid4().hex}"
         for rank in range(1, self._size):
             command = [sys.executable, "-P", "-m", "cliff_core.training.crew"]
             command += [str(self._folder), str(meeting), str(rank), str(self._size)]
@@ -120,13 +122,10 @@ class Crew:
                 assert other.stdout is not None
                 if other.stdout.readline().strip() != _READY:
                     raise TrainingError(self._lost() or "a worker did not start; resume takes it up again")
-            self.team = GlooTeam.join(meeting, 0, self._size)
+            self.team = self._join(meeting)
         except BaseException:
             self._end()
             raise
-        finally:
-            with suppress(OSError):
-                meeting.unlink(missing_ok=True)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
@@ -135,6 +134,26 @@ class Crew:
         self._end(calmly=error is None)
         if lost:
             raise TrainingError(lost) from error
+
+    def _join(self, meeting: Path) -> GlooTeam:
+        """Meet the others; one who dies on the way is not waited for."""
+        joined: list[GlooTeam | BaseException] = []
+
+        def join() -> None:
+            try:
+                joined.append(GlooTeam.join(meeting, 0, self._size))
+            except BaseException as error:
+                joined.append(error)
+
+        thread = threading.Thread(target=join, name="join", daemon=True)
+        thread.start()
+        while thread.is_alive():
+            thread.join(0.1)
+            if any(other.poll() is not None for other in self._others):
+                raise TrainingError(self._lost())
+        if isinstance(joined[0], GlooTeam):
+            return joined[0]
+        raise TrainingError(f"the workers do not find each other ({joined[0]}); leave --workers away") from joined[0]
 
     @property
     def others(self) -> list[int]:
@@ -165,6 +184,9 @@ class Crew:
                 assert pipe is not None
                 pipe.close()
         self._others.clear()
+        if self._meeting is not None:
+            with suppress(OSError):
+                self._meeting.unlink(missing_ok=True)
 
 
 def main(folder: str, meeting: str, rank: str, size: str) -> None:

@@ -140,6 +140,7 @@ class Annotator:
 
     @memory.setter
     def memory(self, memory: tuple[frozenset[int], frozenset[int]]) -> None:
+        """As it was."""
         self._placed, self._judged = set(memory[0]), set(memory[1])
 
     # --- actions; each says whether there was something to do

@@ -11,7 +11,7 @@ from annotator.console import Progress
 from annotator.project import EditError, open_project
 from annotator.project.assigning import SplitReport, split_project
 from annotator.project_files import for_writing
-from annotator.worklist import Entry, next_people
+from annotator.worklist import Entry, has_work, next_people
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def worklist_of(folder: Path, limit: int, annotator: str) -> WorklistReport:
         ProjectError: the project cannot be read.
     """
     with open_project(folder, read_only=True) as project:
-        if annotator and not any(annotator in photo.assigned for photo in project.photos("own LIKE '%assigned%'")):
+        if annotator and not has_work(project, annotator):
             raise EditError(f"{folder}: no photo is assigned to {annotator}; `split` assigns photos")
         queue = [
             _queued(entry, project.photo(entry.photo_id).name)

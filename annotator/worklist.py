@@ -122,6 +122,11 @@ def next_people(project: Reader, limit: int = 50, *, skip: Sequence[int] = (), a
     return found
 
 
+def has_work(project: Reader, annotator: str) -> bool:
+    """Whether photos are assigned to somebody of that name."""
+    return project.database.value(f"SELECT 1 FROM photo WHERE {_THEIRS} LIMIT 1", [annotator]) is not None
+
+
 def advice(project: Reader) -> Advice:
     """What pays off now: labelling, refining, or accepting the rest."""
     counts = progress_of(project.database)

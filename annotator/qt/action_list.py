@@ -136,6 +136,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("view.history", "History", ("Ctrl+5",), "View", "clock-counter-clockwise", needs=_PROJECT, group=2),
     ActionSpec("view.review", "Review", ("Ctrl+6",), "View", "circle-wavy-check", needs=_PROJECT, group=2),
     ActionSpec("view.jobs", "Jobs", ("Ctrl+7",), "View", "list-dashes", needs=_PROJECT, group=2),
+    ActionSpec("view.campaign", "Campaign", ("Ctrl+8",), "View", "trend-up", needs=_PROJECT, group=2),
     ActionSpec("view.next_panel", "Go to the next panel", ("F6",), "View", "arrow-right", needs=_PROJECT, group=2),
     ActionSpec(
         "view.full_screen",

@@ -17,6 +17,7 @@ from annotator.qt.docks import Docks
 from annotator.qt.files_dialogs import ExportDialog, ImportDialog
 from annotator.qt.jobs_watch import JobsWatch, JobView, kind_name, time_left
 from annotator.qt.notices import NoticeBar
+from annotator.qt.panels.campaign import CampaignPanel
 from annotator.qt.panels.history import HistoryPanel
 from annotator.qt.panels.jobs import JobsPanel
 from annotator.qt.panels.people import PeoplePanel
@@ -81,6 +82,7 @@ class ProjectArea(QObject):
         self.history = HistoryPanel(session)
         self.review = ReviewPanel(session, actions)
         self.review.raised = lambda: self.docks.raise_("review")  # type: ignore[method-assign]
+        self.campaign = CampaignPanel(session)
         self.jobs_panel = JobsPanel(self.jobs, self.show_refinement)
         self.work = Work(session, actions, self._ask_reason)
         self.docks = Docks(window, settings)
@@ -91,6 +93,7 @@ class ProjectArea(QObject):
         self.docks.add("review", tr("Review"), self.review, tabbed=True)
         self.docks.add("history", tr("History"), self.history, tabbed=True)
         self.docks.add("jobs", tr("Jobs"), self.jobs_panel, tabbed=True)
+        self.docks.add("campaign", tr("Campaign"), self.campaign, tabbed=True)
         self._join()
 
     def _join(self) -> None:
@@ -100,7 +103,7 @@ class ProjectArea(QObject):
             actions.on(f"view.{name}", lambda is_on, dock=docks[name]: dock.setVisible(is_on))
             toggle.toggled.connect(actions[f"view.{name}"].setChecked)
         for name, dock in {"inspector": "body"}.items() | {
-            (each, each) for each in ("people", "review", "history", "jobs")
+            (each, each) for each in ("people", "review", "history", "jobs", "campaign")
         }:
             actions.on(f"view.{name}", lambda dock=dock: docks.raise_(dock))
         actions.on("view.next_panel", docks.go_to_next)
@@ -224,6 +227,7 @@ class ProjectArea(QObject):
             self._tour.end()
         self.docks.remember()
         self.jobs.close()
+        self.campaign.close_reading()
         self.thumbnails.forget()
         self._actions.check("review.mode", False)
         self._actions.end_project()

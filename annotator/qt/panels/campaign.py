@@ -1,0 +1,156 @@
+"""Gain so far, effort so far: what corrections have brought, what pays off next, and whom to look at, with the reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QListWidget, QListWidgetItem, QWidget
+
+from annotator.campaign import Campaign, campaign
+from annotator.project import open_project
+from annotator.qt import theme
+from annotator.qt.background import Background
+from annotator.qt.session import Session
+from annotator.qt.strings import tr
+from annotator.qt.widgets import button, column, label, row
+from annotator.worklist import Entry, has_work, next_people
+
+_LISTED = 20
+_ENTRY = Qt.ItemDataRole.UserRole
+_PLOT_HEIGHT = 130
+
+
+class CampaignPanel(QWidget):
+    """How far the work is; read again when it is seen after something has changed.
+
+    Args:
+        session: of the project.
+    """
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self._session = session
+        self._beside = Background(self)
+        self._is_stale, self._is_reading = True, False
+        self._plot: Any = None
+        self._curve: Any = None
+        self.words = label("", wrap=True, name="campaign_words")
+        self.advice = label("", "quiet", wrap=True, name="campaign_advice")
+        self.list = QListWidget()
+        self.list.setAccessibleName(tr("Whom to look at next"))
+        self.list.setWordWrap(True)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.itemActivated.connect(self._go)
+        self.go_button = button(tr("Go there"), lambda: self._go(self.list.currentItem()), name="campaign_go")
+        self._layout = column(self.words, self.advice, margin=12)
+        self._layout.addWidget(label(tr("Whom to look at next"), "title"))
+        self._layout.addWidget(self.list, 1)
+        self._layout.addLayout(row(self.go_button, -1))
+        self.setLayout(self._layout)
+        session.advised.connect(lambda _: self._changed())
+        session.listed.connect(self._changed)
+
+    def close_reading(self) -> None:
+        """Wait for what is being read; before the project is closed."""
+        self._beside.close()
+
+    def showEvent(self, event) -> None:
+        """Read it where it is seen for the first time, or has changed unseen."""
+        super().showEvent(event)
+        if self._is_stale:
+            self._read()
+
+    def _changed(self) -> None:
+        self._is_stale = True
+        if self.isVisible():
+            self._read()
+
+    def _read(self) -> None:
+        if self._is_reading:
+            return
+        self._is_reading, self._is_stale = True, False
+        folder = self._session.folder
+
+        def look() -> tuple[Campaign, list[tuple[Entry, str]]]:
+            # A door of its own: in a large project it takes a moment, and must hold up no edit.
+            with open_project(folder, read_only=True) as project:
+                theirs = project.who if has_work(project, project.who) else ""  # several people on one folder
+                queue = next_people(project, _LISTED, annotator=theirs)
+                return campaign(project), [(entry, project.photo(entry.photo_id).name) for entry in queue]
+
+        def arrived(found: tuple[Campaign, list[tuple[Entry, str]]]) -> None:
+            self._is_reading = False
+            self._show(*found)
+            if self._is_stale:
+                self._read()
+
+        def failed(error: Exception) -> None:
+            self._is_reading = False
+            raise error  # to whoever shows problems
+
+        self._beside.run(look, arrived, failed)
+
+    def _show(self, now: Campaign, queue: list[tuple[Entry, str]]) -> None:
+        ways = now.ways_mm
+        parts = []
+        if ways:
+            parts.append(
+                tr(
+                    "{people} people corrected with {actions} actions; their joints moved by {mm:.0f} mm (median).",
+                    people=len(now.corrections),
+                    actions=now.effort[-1],
+                    mm=sorted(ways)[len(ways) // 2],
+                )
+            )
+        if now.recent_mm is not None:
+            parts.append(tr("The last ten moved by {mm:.0f} mm.", mm=now.recent_mm))
+        self.words.setText(" ".join(parts) or tr("Nobody was corrected yet."))
+        enough = now.is_enough and not now.advice.refine
+        self.advice.setText(
+            tr("Corrections hardly bring anything now: the rest can be accepted unseen.")
+            if enough
+            else tr(now.advice.text)
+        )
+        self._draw(now)
+        self.list.clear()
+        for entry, photo in queue:
+            gain = "" if entry.gain_mm is None else f" · {entry.gain_mm:.0f} mm"
+            item = QListWidgetItem(f"{photo}{gain}\n{tr(entry.why)}")
+            item.setData(_ENTRY, entry)
+            item.setToolTip(tr("What a look is expected to gain, and why"))
+            self.list.addItem(item)
+        self.go_button.setEnabled(bool(queue))
+
+    def _draw(self, now: Campaign) -> None:
+        if not now.ways_mm:
+            if self._plot is not None:
+                self._plot.hide()
+            return
+        if self._plot is None:
+            import pyqtgraph
+
+            roles = theme.current()
+            self._plot = plot = pyqtgraph.PlotWidget(background=roles.background)
+            plot.setFixedHeight(_PLOT_HEIGHT)
+            plot.setLabel("bottom", tr("actions"), color=roles.quiet_text)
+            plot.setLabel("left", tr("gain, mm"), color=roles.quiet_text)
+            plot.setMenuEnabled(False)
+            plot.setMouseEnabled(False, False)
+            plot.hideButtons()
+            for side in ("left", "bottom"):
+                plot.getAxis(side).setPen(roles.hairline)
+                plot.getAxis(side).setTextPen(roles.quiet_text)
+                plot.getAxis(side).enableAutoSIPrefix(False)
+            plot.setAccessibleName(tr("Gain so far by effort so far"))
+            self._curve = plot.plot([], [], pen=pyqtgraph.mkPen(QColor(roles.accent), width=2))
+            self._layout.insertWidget(2, plot)
+        self._plot.show()
+        self._curve.setData([0, *now.effort], [0.0, *now.gain_mm])
+
+    def _go(self, item: QListWidgetItem | None) -> None:
+        item = item or self.list.item(0)
+        if item is not None:
+            entry: Entry = item.data(_ENTRY)
+            self._session.go(entry.photo_id, entry.person_id)

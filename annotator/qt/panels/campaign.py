@@ -1,4 +1,4 @@
-"""Gain so far, effort so far: what corrections have brought, what pays off next, and whom to look at, with the reason."""
+"""Gain so far, effort so far: what corrections have brought, what pays off next, and whom to look at and why."""
 
 from __future__ import annotations
 

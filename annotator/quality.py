@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from annotator.figures import Figure, project
 from annotator.rig import point_rows, predicted
+from cliff_core.body import Body
 from cliff_core.fitting.limits import violations
+from cliff_core.fitting.self_contact import SelfContact
 from cliff_core.geometry.rotations import geodesic_deg, rotvec_to_rotmat
 from cliff_core.skeletons import COCO23, JOINT_SETS, SMPL24
 
@@ -28,6 +31,7 @@ class Quality:
         flipped: "arms", "legs" that would fit much better with sides exchanged.
         beyond_deg: joint -> degrees beyond its limits.
         odd_betas: numbers of shape coefficients beyond three standard deviations.
+        inside: (what, of what, metres) that is inside another part of the body, the deepest first.
         turned_deg: joint -> degrees away from the prediction, the largest first.
     """
 
@@ -37,6 +41,7 @@ class Quality:
     flipped: tuple[str, ...]
     beyond_deg: tuple[tuple[str, float], ...]
     odd_betas: tuple[int, ...]
+    inside: tuple[tuple[str, str, float], ...]
     turned_deg: tuple[tuple[str, float], ...]
 
 
@@ -46,6 +51,12 @@ def point_errors_px(figure: Figure) -> np.ndarray:
     errors = np.full(len(known), np.nan)
     errors[known] = np.linalg.norm(shown[known] - figure.keypoints.points_px[known], axis=1)
     return errors
+
+
+@lru_cache(maxsize=8)
+def self_contact_of(body: Body) -> SelfContact:
+    """What finds a body inside itself; made once for each body model."""
+    return SelfContact(body)
 
 
 def quality_of(figure: Figure) -> Quality | None:
@@ -68,8 +79,16 @@ def quality_of(figure: Figure) -> Quality | None:
         flipped=_flipped(figure, errors, size),
         beyond_deg=tuple((SMPL24.names[k], float(beyond[k])) for k in np.argsort(-beyond) if beyond[k] > 1),
         odd_betas=tuple(int(k) for k in np.flatnonzero(np.abs(figure.params.betas) > _ODD_BETA)),
+        inside=_inside(figure),
         turned_deg=tuple((SMPL24.names[k], float(turned[k])) for k in np.argsort(-turned)[:3] if turned[k] > 1),
     )
+
+
+def _inside(figure: Figure) -> tuple[tuple[str, str, float], ...]:
+    if figure.posed is None:
+        return ()
+    contacts = self_contact_of(figure.body).contacts(figure.posed.vertices)
+    return tuple((contact.inside, contact.of, contact.depth_m) for contact in contacts)
 
 
 def _projected_points(figure: Figure) -> tuple[np.ndarray, np.ndarray]:

@@ -15,6 +15,7 @@ from annotator.edits import Copied
 from annotator.figures import Figure, Figures
 from annotator.qt.canvas.options import ViewOptions
 from annotator.qt.desk import Desk
+from annotator.quality import self_contact_of
 from annotator.rig import Rig
 from cliff_core.body import Body, load_body
 from cliff_core.body.files import GENDERS
@@ -145,6 +146,8 @@ class Workspace(QObject):
 
 def _load_bodies() -> tuple[dict[str, Body], dict[str, Skeleton]]:
     bodies = {gender: load_body(gender=gender) for gender in GENDERS}
+    for body in bodies.values():
+        self_contact_of(body)
     skeletons = {gender: Skeleton(body) for gender, body in bodies.items()}
     _warm_up(bodies[GENDERS[0]], skeletons[GENDERS[0]])
     return bodies, skeletons

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QLinearGradient, QPainter, QPaintEvent, QShowEvent
 from PySide6.QtWidgets import QCheckBox, QFormLayout, QWidget
 
 from annotator.document import Change
 from annotator.qt.canvas.error_colours import WORST_SHARE, error_colour
+from annotator.qt.panels.people import words_of
 from annotator.qt.strings import tr
 from annotator.qt.widgets import column, label, set_role
 from annotator.qt.workspace import Workspace
@@ -16,6 +17,7 @@ from annotator.quality import Quality, quality_of
 
 _FINE_SHARE = 0.03
 _DASH = "–"
+_ROWS = ("error", "worst", "sides", "limits", "shape", "inside", "prior")
 
 
 class QualityPanel(QWidget):
@@ -28,7 +30,8 @@ class QualityPanel(QWidget):
     def __init__(self, workspace: Workspace, parent: QWidget | None = None):
         super().__init__(parent)
         self.workspace = workspace
-        self.rows = {name: label(_DASH, wrap=True) for name in ("error", "worst", "sides", "limits", "shape", "prior")}
+        self._is_stale = True
+        self.rows = {name: label(_DASH, wrap=True) for name in _ROWS}
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
         form.setVerticalSpacing(8)
@@ -38,6 +41,7 @@ class QualityPanel(QWidget):
             ("sides", tr("Left and right")),
             ("limits", tr("Joint limits")),
             ("shape", tr("Shape")),
+            ("inside", tr("Inside itself")),
             ("prior", tr("Away from CLIFF")),
         ):
             form.addRow(label(words, "quiet"), self.rows[name])
@@ -53,7 +57,16 @@ class QualityPanel(QWidget):
         workspace.options_changed.connect(lambda: self.colours.setChecked(workspace.options.errors))
         self._show()
 
+    def showEvent(self, event: QShowEvent) -> None:
+        """Look where it is seen for the first time, or something changed unseen."""
+        super().showEvent(event)
+        if self._is_stale:
+            self._show()
+
     def _show(self) -> None:
+        self._is_stale = not self.isVisible()
+        if self._is_stale:
+            return
         figure = self.workspace.figure
         quality = None if figure is None else quality_of(figure)
         for name, (words, role) in _words(quality).items():
@@ -64,7 +77,7 @@ class QualityPanel(QWidget):
 def _words(quality: Quality | None) -> dict[str, tuple[str, str]]:
     """Row -> what to say of it, and how: "good", "bad" or plain."""
     if quality is None:
-        return dict.fromkeys(("error", "worst", "sides", "limits", "shape", "prior"), (_DASH, ""))
+        return dict.fromkeys(_ROWS, (_DASH, ""))
     known = np.isfinite(quality.error_px)
     error = f"{quality.error_px:.1f} px ({100 * quality.error_share:.1f} %)" if known else tr("no points")
     fine = known and quality.error_share < _FINE_SHARE
@@ -87,13 +100,26 @@ def _words(quality: Quality | None) -> dict[str, tuple[str, str]]:
             else tr("likely"),
             "bad" if quality.odd_betas else "good",
         ),
+        "inside": (
+            ", ".join(
+                tr(
+                    "{part} {depth} mm in {other}",
+                    part=words_of(inside),
+                    depth=f"{1000 * depth_m:.0f}",
+                    other=words_of(of),
+                )
+                for inside, of, depth_m in quality.inside[:2]
+            )
+            or tr("nowhere"),
+            "bad" if quality.inside else "good",
+        ),
         "prior": (_listed(quality.turned_deg, "°") or tr("as predicted"), ""),
     }
 
 
 def _listed(pairs, unit: str) -> str:
     space = "" if unit == "°" else " "
-    return ", ".join(f"{name.replace('_', ' ')} {value:.0f}{space}{unit}" for name, value in pairs)
+    return ", ".join(f"{words_of(name)} {value:.0f}{space}{unit}" for name, value in pairs)
 
 
 class _Legend(QWidget):

@@ -17,6 +17,10 @@ commands = typer.Typer()
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 ProjectFolder = Annotated[Path, typer.Argument(metavar="PROJECT", help="Folder of the project.")]
 Model = Annotated[Path | None, typer.Option(help="CLIFF checkpoint; the open CLIFF if not given.")]
+Work = Annotated[Engine, typer.Option("--engine", help="Who works: this machine, or a cluster (extra `ray`).")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="How many share the work; what suits the machine if not given.")
+]
 BodyFile = Annotated[Path | None, typer.Option(help="SMPL file (.pkl, .npz); the open body if not given.")]
 
 
@@ -28,13 +32,17 @@ def propose(
     ] = False,
     model: Model = None,
     body: BodyFile = None,
+    engine: Work = Engine.LOCAL,
+    workers: Workers = None,
     as_json: AsJson = False,
 ):
     """Find people, their 2D points and bodies on photos that have none: step 2 of the loop. One step of undo."""
     from annotator.loop import propose_on
 
     with console_progress() as progress:
-        report = propose_on(project, everything=everything, model=model, body=body, progress=progress)
+        report = propose_on(
+            project, everything=everything, model=model, body=body, engine=engine, workers=workers, progress=progress
+        )
     show(report, as_json)
 
 
@@ -50,10 +58,8 @@ def refine(
     ] = False,
     model: Model = None,
     body: BodyFile = None,
-    engine: Annotated[Engine, typer.Option(help="Who works: this machine, or a cluster (extra `ray`).")] = Engine.LOCAL,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes that share the work; one that uses all cores if not given.")
-    ] = None,
+    engine: Work = Engine.LOCAL,
+    workers: Workers = None,
     as_json: AsJson = False,
 ):
     """Fine-tune CLIFF on the project's points and edits, and predict everybody again: steps 3 and 4 of the loop."""

@@ -65,7 +65,14 @@ class ProposeReport:
 
 
 def propose_on(
-    folder: Path, *, everything: bool, model: Path | None, body: Path | None, progress: Progress
+    folder: Path,
+    *,
+    everything: bool,
+    model: Path | None,
+    body: Path | None,
+    engine: Engine,
+    workers: int | None,
+    progress: Progress,
 ) -> ProposeReport:
     """People, points and bodies for photos that have none.
 
@@ -73,7 +80,7 @@ def propose_on(
         ProjectError: the project cannot be written.
         JobError: the job failed; its results so far are in the project, and the next call goes on.
     """
-    settings = {"all": everything, **_files(model=model, body=body)}
+    settings = {"all": everything, **_files(model=model, body=body), **_where(engine, workers)}
     with for_writing(folder) as project:
         job, applied = run_here(project, JobRequest("propose", settings), progress)
         said = job.result
@@ -163,8 +170,7 @@ def refine_on(
         JobError: the job failed.
     """
     settings = {"rounds": rounds, "seed": seed, "polish": polish, **_files(model=model, body=body)}
-    settings |= {"engine": engine.value} if engine is not Engine.LOCAL else {}
-    settings |= {"workers": workers} if workers else {}
+    settings |= _where(engine, workers)
     with for_writing(folder) as project:
         job, said = run_job_here(project, JobRequest("refine", settings), progress)
         applies = always or said.get("better", False) or not said.get("rounds")  # without a round only suspicion is new
@@ -264,6 +270,12 @@ def _unfinished(jobs: Jobs, request: JobRequest) -> Job | None:
             return job
         return None
     return None
+
+
+def _where(engine: Engine, workers: int | None) -> dict[str, Any]:
+    """Settings of who does the work, where somebody said so."""
+    settings: dict[str, Any] = {"workers": workers} if workers else {}
+    return settings if engine is Engine.LOCAL else {**settings, "engine": engine.value}
 
 
 def _files(**paths: Path | None) -> Mapping[str, Any]:

@@ -10,32 +10,28 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
-from itertools import chain
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from annotator.predict import HANDFUL, HANDFUL_PIXELS, PhotoResult, Studio, usual_workers
-from annotator.project import Prediction, Project
+from annotator.predict import HANDFUL, HANDFUL_PIXELS, Studio, usual_workers
+from annotator.project import Project
 from annotator.project.filesystem import write_whole
-from annotator.project.state import Person, Photo
+from annotator.project.state import Photo
+from annotator.proposing import Piece, Piecework, RemotePiecework, Task, labels_of
 from annotator.runs import SHARD, News, RunFolder
-from annotator.shards import Shard, ShardRow, shard_key, write_shard
+from annotator.shards import Shard, shard_key, write_shard
 from cliff_core.body import load_body
-from cliff_core.evaluation.scores import posed, posed_vertices
+from cliff_core.execution.engines import Engine
 from cliff_core.execution.streams import available_cores, in_handfuls, map_in_order, torch_threads
-from cliff_core.geometry.camera import project as project_points
-from cliff_core.geometry.crop import crop_frame
 from cliff_core.inference import Predictor
 from cliff_core.models import load_cliff
-from cliff_core.records import Camera, Estimate, Keypoints, PhotoPerson, Provenance
+from cliff_core.records import Estimate, Keypoints, PhotoPerson, Provenance
 from cliff_core.resources import resource_path
-from cliff_core.skeletons import SMPL24
-from cliff_core.training.guard import expected_error_mm
 
 _PLAN = "plan.json"
 _SHARDS = 1000  # of a job, about
@@ -44,26 +40,15 @@ _LABELS = (Provenance.HUMAN, Provenance.IMPORTED)
 _ENOUGH_POINTS = 6  # with fewer of a person's own, a detector reads the others too
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """A photo, and the people on it whom the project knows; `None`: look for people."""
-
-    photo: Photo
-    people: tuple[Person, ...] | None
-
-
 _Planned = Sequence[Any]
 """Number of a photo, and of the people on it whom the project knows; `None`: look for people."""
-
-_Result = tuple[tuple[int, int] | None, PhotoResult]
-"""Width and height of a photo as it was read, `None` if it was refused, and what became of it."""
 
 
 def propose_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
     """The job "propose": people, points and bodies where there are none.
 
     Settings: `all` (also photos that no hand has touched and another model predicted), `photos` (numbers; only these,
-    also those that this model has seen), `model` and `body` (files), `workers`.
+    also those that this model has seen), `model` and `body` (files), `engine` ("local" or "ray"), `workers`.
     """
     settings = run.request().settings
     predictor = _predictor(settings)
@@ -172,11 +157,11 @@ def _was_cleared(project: Project, photo: Photo) -> bool:
     return any(person.own for person in project.people_on(photo.id, removed=True))
 
 
-def _tasks(project: Project, planned: Sequence[_Planned]) -> Iterator[_Task]:
+def _tasks(project: Project, planned: Sequence[_Planned]) -> Iterator[Task]:
     """What was planned, read from the project as it is asked for."""
     for photo_id, people in planned:
         known = None if people is None else tuple(project.person(number) for number in people)
-        yield _Task(project.photo(photo_id), known)
+        yield Task(project.photo(photo_id), project.photo_file(photo_id), known)
 
 
 def _predict(
@@ -189,65 +174,70 @@ def _predict(
     workers: int,
 ) -> dict[str, Any]:
     """All that was planned into shards; those that are there are skipped."""
+    settings = run.request().settings
     uid = str(run.description()["uid"])
     threads = max(1, available_cores() // workers)
-    files: dict[str, Path] = {}
-    given: dict[str, list[PhotoPerson]] = {}
-    cameras: dict[str, Camera] = {}
-    studio = Studio(files, predictor, people=given, cameras=cameras, threads=threads)
-    told = {"kind": "model", "name": predictor.model.name}
-    notes = {"run": {**told, "settings": {"proposes": version, "body": predictor.body.name}}}
     finished = {path.stem for path in run.finished_shards()}
     totals = {"photos": len(planned), "people": 0, "nobody": 0, "refused": 0}
-
-    def work(numbered: tuple[int, list[list[_Task]]]) -> tuple[int, Shard | None]:
-        number, handfuls = numbered
-        together = list(chain.from_iterable(handfuls))
-        shard_name = f"{number:06}-{shard_key(version, [_facts(task) for task in together])}"
-        if shard_name in finished:
-            return len(together), None
-        results: list[_Result] = []
-        for handful in handfuls:
-            if news.should_stop:
-                return 0, None
-            for task in handful:
-                files[task.photo.name] = project.photo_file(task.photo.id)
-                if task.people is not None:
-                    given[task.photo.name] = _given(task)
-                if task.photo.camera is not None:
-                    cameras[task.photo.name] = task.photo.camera
-            for name, rgb, result in studio.bodies([task.photo.name for task in handful]):
-                results.append((None if rgb is None else (rgb.shape[1], rgb.shape[0]), result))
-                for known in (files, given, cameras):
-                    known.pop(name, None)
-        shard = _shard(together, results, uid, notes, predictor)
-        write_shard(run.shards / f"{shard_name}.npz", shard)
-        return len(together), shard
-
     done, shards = 0, len(finished)
-    # people see the first ones at once; a large project does not become a hundred thousand files
-    most = min(HANDFUL, max(1, len(planned) // (workers * 4)))
-    handfuls = in_handfuls(_tasks(project, planned), most, HANDFUL_PIXELS, lambda task: math.prod(task.photo.size_px))
-    pieces = enumerate(in_handfuls(handfuls, 1 + len(planned) // most // _SHARDS, math.inf, lambda _: 1.0))
-    with torch_threads(threads), closing(map_in_order(work, pieces, workers, _AHEAD)) as results:
-        for count, shard in results:
-            done += count
+
+    def missing() -> Iterator[Piece]:
+        nonlocal done
+        for piece in _pieces(project, planned, version, workers):
+            if piece.name in finished:
+                done += len(piece.tasks)
+            else:
+                yield piece
+
+    def local() -> Generator[tuple[Piece, Shard | None], None, None]:
+        piecework = Piecework(predictor, uid, version, threads)
+
+        def work(piece: Piece) -> tuple[Piece, Shard | None]:
+            return piece, piecework.shard(piece, lambda: news.should_stop)
+
+        with torch_threads(threads), closing(map_in_order(work, missing(), workers, _AHEAD)) as results:
+            yield from results
+
+    def elsewhere() -> Generator[tuple[Piece, Shard | None], None, None]:
+        from cliff_core.execution.ray_engine import map_with_ray
+
+        files = {name: settings.get(name) for name in ("model", "body")}
+        yield from map_with_ray(RemotePiecework, (files, uid, version), missing(), int(settings.get("workers") or 0))
+
+    with closing(elsewhere() if settings.get("engine") == Engine.RAY else local()) as results:
+        for piece, shard in results:
             if shard is not None:
+                done += len(piece.tasks)
+                write_shard(run.shards / f"{piece.name}.npz", shard)
                 shards += 1
                 news.tell(SHARD, shards=shards)
                 totals["people"] += len(shard.rows)
                 totals["nobody"] += len(shard.nobody)
                 totals["refused"] += len(shard.refused)
             news(done, len(planned), "looking for people and predicting bodies")
+            if news.should_stop:
+                break
     return {**totals, "done": done, "complete": done == len(planned), "model": predictor.model.name, "version": version}
 
 
-def _facts(task: _Task) -> list:
+def _pieces(project: Project, planned: Sequence[_Planned], version: str, workers: int) -> Iterator[Piece]:
+    """Photos that become a shard together, the same ones whenever the job is resumed.
+
+    People see the first ones at once; a large project does not become a hundred thousand files.
+    """
+    most = min(HANDFUL, max(1, len(planned) // (workers * 4)))
+    handfuls = in_handfuls(_tasks(project, planned), most, HANDFUL_PIXELS, lambda task: math.prod(task.photo.size_px))
+    for number, some in enumerate(in_handfuls(handfuls, 1 + len(planned) // most // _SHARDS, math.inf, lambda _: 1.0)):
+        facts = [_facts(task) for handful in some for task in handful]
+        yield Piece(f"{number:06}-{shard_key(version, facts)}", tuple(tuple(handful) for handful in some))
+
+
+def _facts(task: Task) -> list:
     """What the results of a photo follow from, beside the model; plain JSON."""
     people = None
     if task.people is not None:
         people = [
-            [person.uid, list(person.box.xyxy) if person.box else None, _points_key(_labels(person))]
+            [person.uid, list(person.box.xyxy) if person.box else None, _points_key(labels_of(person))]
             for person in task.people
         ]
     camera = task.photo.camera
@@ -259,76 +249,3 @@ def _points_key(keypoints: Keypoints | None) -> str:
         return ""
     numbers = np.column_stack([keypoints.points_px, keypoints.visibility, keypoints.confidence])
     return hashlib.sha256(keypoints.joint_set.encode() + numbers.tobytes()).hexdigest()[:16]
-
-
-def _given(task: _Task) -> list[PhotoPerson]:
-    """The people of a photo whom the project knows, with the points that people and files say of them."""
-    photo = task.photo
-    return [
-        PhotoPerson(photo.name, photo.size_px, person.box, _labels(person), photo.camera)
-        for person in task.people or ()
-        if person.box is not None
-    ]
-
-
-def _labels(person: Person) -> Keypoints | None:
-    """A person's 2D points where enough of them are somebody's labels."""
-    points = person.main_keypoints
-    if points is None:
-        return None
-    marked = np.asarray(points.visibility) > 0
-    labels = sum(source in _LABELS for source, seen in zip(points.source, marked, strict=True) if seen)
-    return points if labels >= _ENOUGH_POINTS else None
-
-
-def _shard(
-    tasks: Sequence[_Task],
-    results: Sequence[_Result],
-    uid: str,
-    notes: Mapping[str, Any],
-    predictor: Predictor,
-) -> Shard:
-    rows: list[ShardRow] = []
-    nobody: list[int] = []
-    refused: dict[int, str] = {}
-    for task, (size_px, result) in zip(tasks, results, strict=True):
-        photo = task.photo
-        if size_px is None:
-            refused[photo.id] = result.refusal
-            continue
-        if size_px != photo.size_px:
-            refused[photo.id] = f"{photo.name}: is another picture now; `relink` finds the one that it was"
-            continue
-        if task.people is None:
-            if not result.estimates:
-                nobody.append(photo.id)
-            for number, estimate in enumerate(result.estimates):
-                named = hashlib.sha256(f"{uid}/{photo.uid}/{number}".encode()).hexdigest()[:32]
-                prediction = Prediction.of_estimate(estimate)
-                rows.append(ShardRow(photo.id, (prediction,), uid=named, suspicion=_suspicion(predictor, estimate)))
-            continue
-        known = [person for person in task.people if person.box is not None]
-        for person, estimate in zip(known, result.estimates, strict=True):
-            prediction = replace(Prediction.of_estimate(estimate), box=None)  # the box was given
-            rows.append(ShardRow(photo.id, (prediction,), person.id, suspicion=_suspicion(predictor, estimate)))
-    return Shard(tuple(rows), tuple(nobody), refused, notes)
-
-
-def _suspicion(predictor: Predictor, estimate: Estimate) -> float:
-    """The error to expect of a body, mm, from how far it lies off its points and how many they are."""
-    points, body = estimate.keypoints, predictor.body
-    if points is None:
-        return float(expected_error_mm(np.array([np.nan]), np.zeros(1))[0])
-    if points.joint_set == SMPL24.name:
-        joints, known = posed(body, estimate.params).joints, np.ones(len(SMPL24), dtype=bool)
-    else:
-        joints = body.keypoints(posed_vertices(body, estimate.params), points.joint_set)
-        known = body.keypoint_regressor(points.joint_set)[1]
-    camera = estimate.camera
-    focal = np.array([camera.focal_length_px])
-    projected = project_points(np.nan_to_num(joints)[None], focal, camera.centre_px[None])[0]
-    weight = np.where((np.asarray(points.visibility) > 0) & known, points.confidence, 0.0)
-    _, height = crop_frame(estimate.box.xyxy[None], predictor.model.crop_spec)
-    error = np.clip(np.linalg.norm(projected - points.points_px, axis=1) / (height[0] / 2), 0, 1)
-    fitted = np.average(error, weights=weight) if weight.sum() > 0 else np.nan
-    return float(expected_error_mm(np.array([fitted]), np.array([weight.sum()]))[0])

@@ -22,6 +22,7 @@ from annotator.runs import News
 from annotator.shards import shard_key
 from cliff_core.errors import CliffError
 from cliff_core.execution.array_cache import ArrayCache
+from cliff_core.execution.ray_engine import Photo as PhotoToLookAt
 from cliff_core.execution.rows import RowFile
 from cliff_core.execution.streams import available_cores, in_handfuls, map_in_order, torch_threads
 from cliff_core.images import read_image
@@ -174,15 +175,14 @@ def groups_to_refine(project: Project, predictor: Predictor, refused: list[str])
             yield group
 
 
-def missing_features(
-    project: Project, predictor: Predictor, cache: ArrayCache
-) -> Iterator[tuple[list[str], Path, list[Box], Camera]]:
-    """Photos whose features the cache does not have: keys, file, boxes, camera; of those as the project knows them."""
+def missing_features(project: Project, predictor: Predictor, cache: ArrayCache) -> Iterator[PhotoToLookAt]:
+    """Photos of whose people the cache does not have all features."""
     trunk = trunk_key(predictor)
     for group in groups_to_refine(project, predictor, []):
         keys = _feature_keys(trunk, group)
         if len(cache.get(keys)) < len(set(keys)):
-            yield keys, project.photo_file(group[0].photo.id), [each.box for each in group], group[0].camera
+            file = project.photo_file(group[0].photo.id).resolve()
+            yield PhotoToLookAt(keys, file, [each.box for each in group], group[0].camera)
 
 
 def _unplaceable(predictor: Predictor, subject: Subject) -> str:

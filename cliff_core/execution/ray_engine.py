@@ -7,22 +7,26 @@ folder under the same path, and have the program installed. Without a cluster (`
 
 from __future__ import annotations
 
-import json
+import math
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from cliff_core.errors import CliffError, TrainingError
+from cliff_core.execution.streams import in_handfuls
 from cliff_core.images import read_image
 from cliff_core.records import Box, Camera
 
 Progress = Callable[[int, int, str], None]
+Piece = TypeVar("Piece")
+Result = TypeVar("Result")
 
-_AT_ONCE = 8
+_WINDOW = 4000  # pieces that Ray holds
 _PACKAGES = Path(__file__).resolve().parents[2]
 
 
@@ -57,8 +61,25 @@ def require_ray() -> Any:
     return ray
 
 
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """People on a photo who are to be looked at.
+
+    Attributes:
+        keys: what names each one's features.
+        file: the photo.
+        boxes: theirs.
+        camera: of the photo.
+    """
+
+    keys: list[str]
+    file: Path
+    boxes: list[Box]
+    camera: Camera
+
+
 class Looker:
-    """What each of Ray Data's workers does: features of the people on photos.
+    """What looks at people: their features, by key; a photo that cannot be read has none, and is refused later.
 
     Args:
         files: "model" and "body"; `None`: the bundled ones.
@@ -69,29 +90,68 @@ class Looker:
         from cliff_core.inference import Predictor
         from cliff_core.models import load_cliff
 
-        torch.set_num_threads(1)
         self._predictor = Predictor(load_cliff(files["model"]), load_body(files["body"]))
 
-    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list[Any]]:
-        """Keys and features; photos that cannot be read have none, and are refused by name later."""
-        found: dict[str, list[Any]] = {"keys": [], "features": []}
-        for text in batch["photo"]:
-            photo = json.loads(text)
-            camera = Camera(photo["focal"], tuple(photo["size"]), tuple(photo["centre"]))
-            try:
-                rgb = read_image(Path(photo["file"]))
-                if (rgb.shape[1], rgb.shape[0]) != camera.image_size_px:
-                    continue
-                crops = self._predictor.crops(rgb, [Box(*row) for row in photo["boxes"]], None, camera)
-            except CliffError:
-                continue
-            found["keys"].append(json.dumps(photo["keys"]))
-            found["features"].append(crops.features.float().numpy().tobytes())
-        return found
+    def __call__(self, photo: Photo) -> dict[str, np.ndarray]:
+        """Of one photo."""
+        try:
+            rgb = read_image(photo.file)
+            if (rgb.shape[1], rgb.shape[0]) != photo.camera.image_size_px:
+                return {}
+            crops = self._predictor.crops(rgb, photo.boxes, None, photo.camera)
+        except CliffError:
+            return {}
+        return dict(zip(photo.keys, crops.features.float().numpy(), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    """Keeps Ray Data from taking apart what it carries."""
+
+    content: Any
+
+
+class _Worker:
+    def __init__(self, make: Callable[..., Callable[[Any], Any]], arguments: Sequence[Any]):
+        torch.set_num_threads(1)
+        self._work = make(*arguments)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[_Parcel]]:
+        return {"parcel": [_Parcel(self._work(parcel.content)) for parcel in batch["parcel"]]}
+
+
+def map_with_ray(
+    make: Callable[..., Callable[[Piece], Result]], arguments: Sequence[Any], pieces: Iterable[Piece], workers: int
+) -> Iterator[Result]:
+    """Results for pieces, computed by Ray Data's workers, as they come.
+
+    Args:
+        make: makes what turns a piece into its result, once in each worker.
+        arguments: of it.
+        pieces: as many as there are; some thousand are held at a time.
+        workers: how many; 0: as many as the cluster has processors for.
+
+    Raises:
+        TrainingError: Ray is not there, or a worker ended too early.
+    """
+    ray = require_ray()
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    for window in in_handfuls(pieces, _WINDOW, math.inf, lambda _: 1.0):
+        computed = ray.data.from_items([{"parcel": _Parcel(piece)} for piece in window]).map_batches(
+            _Worker,
+            fn_constructor_args=(make, tuple(arguments)),
+            batch_size=1,
+            compute=ray.data.ActorPoolStrategy(size=min(len(window), workers or _processors(ray))),
+        )
+        try:
+            for row in computed.iter_rows():
+                yield row["parcel"].content
+        except ray.exceptions.RayError as error:
+            raise TrainingError(_said(error)) from error
 
 
 def look_with_ray(
-    photos: Iterable[tuple[list[str], Path, list[Box], Camera]],
+    photos: Iterable[Photo],
     files: Mapping[str, str | None],
     keep: Callable[[dict[str, np.ndarray]], None],
     workers: int,
@@ -100,42 +160,15 @@ def look_with_ray(
     """Features of people, computed by a cluster.
 
     Args:
-        photos: keys, file, boxes and camera of each.
+        photos: whom to look at.
         files: "model" and "body".
         keep: takes features by key, some people at a time.
         workers: how many; 0: as many as the cluster has processors for.
         progress: told photo by photo.
     """
-    ray = require_ray()
-    items = [
-        {
-            "photo": json.dumps(
-                {
-                    "keys": keys,
-                    "file": str(Path(file).resolve()),
-                    "boxes": [each.xyxy.tolist() for each in boxes],
-                    "focal": camera.focal_length_px,
-                    "size": camera.image_size_px,
-                    "centre": camera.centre_px.tolist(),
-                }
-            )
-        }
-        for keys, file, boxes, camera in photos
-    ]
-    if not items:
-        return
-    ray.data.DataContext.get_current().enable_progress_bars = False
-    looked = ray.data.from_items(items).map_batches(
-        Looker,
-        fn_constructor_args=(dict(files),),
-        batch_size=_AT_ONCE,
-        compute=ray.data.ActorPoolStrategy(size=workers or _processors(ray)),
-    )
-    for done, row in enumerate(looked.iter_rows(), 1):
-        keys = json.loads(row["keys"])
-        features = np.frombuffer(row["features"], np.float32).reshape(len(keys), -1)
-        keep(dict(zip(keys, features, strict=True)))
-        progress(done, len(items), "looking at people on the cluster")
+    for done, features in enumerate(map_with_ray(Looker, (dict(files),), photos, workers), 1):
+        keep(features)
+        progress(done, 0, "looking at people on the cluster")
 
 
 def train_with_ray(work: Callable[[Mapping[str, str]], None], folder: Path, workers: int) -> None:
@@ -165,8 +198,12 @@ def train_with_ray(work: Callable[[Mapping[str, str]], None], folder: Path, work
     try:
         trainer.fit()
     except Exception as error:
-        last = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-        raise TrainingError(f"a worker of the cluster ended ({last}); resume takes the job up again") from error
+        raise TrainingError(_said(error)) from error
+
+
+def _said(error: BaseException) -> str:
+    last = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+    return f"a worker of the cluster ended ({last}); resume takes the job up again"
 
 
 def _processors(ray: Any) -> int:

@@ -28,6 +28,7 @@ class Docks:
         self._window = window
         self._settings = settings
         self._docks: dict[str, QDockWidget] = {}
+        self._behind: dict[str, str] = {}
         self._before_full: QByteArray | None = None
         window.setDockNestingEnabled(True)
         window.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
@@ -40,13 +41,15 @@ class Docks:
         """A dock by its name."""
         return self._docks[name]
 
-    def add(self, name: str, title: str, content: QWidget, *, tabbed: bool = False) -> QDockWidget:
-        """Put a panel into a dock; `tabbed` ones share a place, and their tab is their title."""
+    def add(self, name: str, title: str, content: QWidget, *, tabbed: bool = False, behind: str = "") -> QDockWidget:
+        """Put a panel into a dock; `tabbed` ones share a place, and their tab is their title; or it is `behind` one."""
         dock = QDockWidget(title, self._window)
         dock.setObjectName(f"dock_{name}")
         dock.setWidget(content)
         dock.setAccessibleName(title)
-        if tabbed:
+        if behind:
+            self._behind[name] = behind
+        if tabbed or behind:
             dock.setTitleBarWidget(QWidget())
             dock.topLevelChanged.connect(lambda floats: dock.setTitleBarWidget(None if floats else QWidget()))  # type: ignore[arg-type]
         else:
@@ -65,7 +68,7 @@ class Docks:
         """The usual layout: photos left; side view, and below it the tabs, right."""
         window = self._window
         left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
-        tabbed = [dock for name, dock in self._docks.items() if name not in ("photos", "side")]
+        tabbed = [dock for name, dock in self._docks.items() if name not in ("photos", "side", *self._behind)]
         for dock in self._docks.values():
             dock.setFloating(False)
             window.removeDockWidget(dock)
@@ -75,9 +78,12 @@ class Docks:
         window.splitDockWidget(self._docks["side"], tabbed[0], Qt.Orientation.Vertical)
         for earlier, dock in pairwise(tabbed):
             window.tabifyDockWidget(earlier, dock)
+        for name, first in self._behind.items():
+            window.tabifyDockWidget(self._docks[first], self._docks[name])
         for dock in self._docks.values():
             dock.show()
-        tabbed[0].raise_()
+        for front in (tabbed[0], *(self._docks[first] for first in self._behind.values())):
+            front.raise_()
         window.resizeDocks(
             [self._docks["photos"], self._docks["side"]], [LEFT_WIDTH, RIGHT_WIDTH], Qt.Orientation.Horizontal
         )

@@ -93,7 +93,7 @@ class ProjectArea(QObject):
         self.docks.add("review", tr("Review"), self.review, tabbed=True)
         self.docks.add("history", tr("History"), self.history, tabbed=True)
         self.docks.add("jobs", tr("Jobs"), self.jobs_panel, tabbed=True)
-        self.docks.add("campaign", tr("Campaign"), self.campaign, tabbed=True)
+        self.docks.add("campaign", tr("Campaign"), self.campaign, behind="photos")
         self._join()
 
     def _join(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QListWidget, QListWidgetItem, QWidget
 
@@ -20,6 +20,7 @@ from annotator.worklist import Entry, has_work, next_people
 _LISTED = 20
 _ENTRY = Qt.ItemDataRole.UserRole
 _PLOT_HEIGHT = 130
+_REST_MS = 200
 
 
 class CampaignPanel(QWidget):
@@ -34,6 +35,9 @@ class CampaignPanel(QWidget):
         self._session = session
         self._beside = Background(self)
         self._is_stale, self._is_reading = True, False
+        # While a window is put together panels are seen for a moment that are not looked at.
+        self._waiting = QTimer(self, singleShot=True, interval=_REST_MS)
+        self._waiting.timeout.connect(self._read)
         self._plot: Any = None
         self._curve: Any = None
         self.words = label("", wrap=True, name="campaign_words")
@@ -54,21 +58,20 @@ class CampaignPanel(QWidget):
 
     def close_reading(self) -> None:
         """Wait for what is being read; before the project is closed."""
+        self._waiting.stop()
         self._beside.close()
 
     def showEvent(self, event) -> None:
         """Read it where it is seen for the first time, or has changed unseen."""
         super().showEvent(event)
-        if self._is_stale:
-            self._read()
+        self._waiting.start()
 
     def _changed(self) -> None:
         self._is_stale = True
-        if self.isVisible():
-            self._read()
+        self._waiting.start()
 
     def _read(self) -> None:
-        if self._is_reading:
+        if self._is_reading or not self._is_stale or not self.isVisible():
             return
         self._is_reading, self._is_stale = True, False
         folder = self._session.folder
@@ -83,8 +86,7 @@ class CampaignPanel(QWidget):
         def arrived(found: tuple[Campaign, list[tuple[Entry, str]]]) -> None:
             self._is_reading = False
             self._show(*found)
-            if self._is_stale:
-                self._read()
+            self._read()
 
         def failed(error: Exception) -> None:
             self._is_reading = False

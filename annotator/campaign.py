@@ -132,10 +132,13 @@ def corrections(project: Reader, latest: int = _LATEST) -> list[Correction]:
     Work that came by a merge counts once for each point and limb that was set: its steps are in the copy's journal.
     """
     rows = project.database.rows(
-        "SELECT * FROM (SELECT subject, min(seq) AS first, count(DISTINCT CASE WHEN step.kind = ? THEN step.id END) "
-        "FROM change JOIN step ON step.id = change.step_id WHERE change.kind = ? AND step.kind IN (?, ?) AND step.done "
-        f"AND {_OF_HANDS} GROUP BY subject ORDER BY first DESC LIMIT ?) ORDER BY first",
-        [HAND, PERSON, HAND, MERGE, latest],
+        # from the steps of hands to what they changed: of what bulk runs changed there may be millions
+        "SELECT * FROM (SELECT subject, min(change.seq) AS first, "
+        "count(DISTINCT CASE WHEN step.kind = ? THEN step.id END) FROM step "
+        "CROSS JOIN edit ON edit.step_id = step.id AND action = 'do' CROSS JOIN change ON change.seq = edit.seq "
+        f"WHERE step.kind IN (?, ?) AND step.done AND change.kind = ? AND {_OF_HANDS} "
+        "GROUP BY subject ORDER BY first DESC LIMIT ?) ORDER BY first",
+        [HAND, HAND, MERGE, PERSON, latest],
     )
     found = []
     for number, first, steps in rows:

@@ -110,7 +110,9 @@ def next_people(project: Reader, limit: int = 50, *, skip: Sequence[int] = (), a
     passed = set(skip)
     rejected = [
         Entry(person.id, person.photo_id, None, _rejection(project, person))
-        for person in _by_sql(project, "verdict = 'rejected' AND state <> 'done'", limit, passed, only)
+        for person in _by_sql(
+            project, "verdict <> '' AND verdict = 'rejected' AND state <> 'done'", limit, passed, only
+        )
     ]
     passed.update(entry.person_id for entry in rejected)
     found = rejected + _with_variety(project, limit - len(rejected), passed, only)

@@ -46,7 +46,7 @@ class RowFile:
         self._bytes = math.prod(self.shape) * self.dtype.itemsize
         self._lock = threading.Lock()
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)), "r+b", 0)
+        self._file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666), "r+b", 0)
 
     def __len__(self) -> int:
         return os.fstat(self._file.fileno()).st_size // self._bytes

@@ -31,7 +31,7 @@ from annotator.project.takes import folder_of, take_of
 PHOTOS = "photos"
 """Folder of a copy with its photos."""
 
-_NAME = re.compile(r"[\w-][\w .-]*")
+_NAME = re.compile(r"[\w-]([\w .-]*[\w-])?")
 _EVEN = 1.1  # nobody gets more than so many times their share, as far as videos can be cut
 _PORTION = 500
 _LISTED = 20
@@ -141,7 +141,7 @@ def split_project(
         )
     folders = {name: (out or project.folder.parent) / f"{project.folder.name}-{name}" for name in names}
     for folder in folders.values():
-        if folder.exists() and any(folder.iterdir()):
+        if folder.exists() and not (folder.is_dir() and next(folder.iterdir(), None) is None):
             raise NotAProjectError(f"{folder}: is there already; remove it, or choose another place with --out")
     own = dict(zip(names, share_out(loads, len(names)), strict=True))
     given = {load.id: [name] for name, theirs in own.items() for load in theirs}
@@ -161,8 +161,10 @@ def split_project(
             assignments.append(
                 Assignment(name, folder, len(ids), shared, sum(people[number] for number in ids), missing)
             )
-    except BaseException:
+    except BaseException:  # half of the copies would be sent without the other half
         project.revert(step)
+        for folder in folders.values():
+            shutil.rmtree(folder, ignore_errors=True)
         raise
     return SplitReport(project.folder, assignments, before, step)
 
@@ -218,7 +220,7 @@ def _people(loads: Sequence[Load]) -> int:
 
 def _check(names: Sequence[str], overlap: float) -> None:
     for name in names:
-        if not _NAME.fullmatch(name) or name != name.strip():
+        if not _NAME.fullmatch(name):
             raise EditError(f"'{name}' is no name for a copy; take letters, digits, '-', '_' and '.'")
     if len({name.casefold() for name in names}) != len(names) or len(names) < 2:
         raise EditError(f"a project is split among two or more annotators with different names, not {', '.join(names)}")
@@ -258,19 +260,15 @@ def _write(project: Project, assigned: Mapping[int, str], names: Sequence[str]) 
 def _make_copy(
     project: Project, folder: Path, name: str, ids: Sequence[int], reference: bool, progress: Progress
 ) -> list[str]:
-    """A copy with some photos; returns the names of those whose file is missing. Half a copy is taken away again."""
+    """A copy with some photos; returns the names of those whose file is missing."""
     copy, _ = create_project(folder, joint_set=project.setting("joint_set", "coco17"), who=project.who)
-    try:
-        with copy:
-            copy.set_setting(ASSIGNMENT, name)
-            copy.set_setting("name", f"{project.setting('name')} for {name}")
-            missing = [] if reference else _copy_files(project, folder / PHOTOS, ids, progress)
-            take_photos(copy.database, folder, project.database, project.folder, ids, copy.who, PHOTOS, reference)
-            merge_copies(copy, [project.folder], progress=progress)
-            _take_measures(copy, project, ids)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+    with copy:
+        copy.set_setting(ASSIGNMENT, name)
+        copy.set_setting("name", f"{project.setting('name')} for {name}")
+        missing = [] if reference else _copy_files(project, folder / PHOTOS, ids, progress)
+        take_photos(copy.database, folder, project.database, project.folder, ids, copy.who, PHOTOS, reference)
+        merge_copies(copy, [project.folder], progress=progress)
+        _take_measures(copy, project, ids)
     return missing
 
 

@@ -23,6 +23,7 @@ from annotator.predict import usual_workers
 from annotator.project import EditError, Prediction, Project
 from annotator.refine_cast import Cast, gather_cast, missing_features
 from annotator.refine_report import Changed, write_report
+from annotator.refine_result import withheld_gain
 from annotator.runs import CURVE, SHARD, JobError, News, RunFolder
 from annotator.shards import Shard, ShardRow, shard_key, write_shard
 from cliff_core.body import load_body
@@ -206,6 +207,7 @@ def _summary(project: Project, cast: Cast, people: RefinedPeople) -> dict[str, A
         "withheld_after": _number(after),
         "withheld_people": int(held.sum()),
         "withheld_nearer": nearer,
+        **withheld_gain(evidence.withheld_before, evidence.withheld_after),
         "better": bool(before is not None and after is not None and after < before),
         "refined": int(verdict.takes_refined.sum()),
         "kept": int((~verdict.takes_refined).sum()),

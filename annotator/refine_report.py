@@ -14,6 +14,7 @@ import numpy as np
 
 from annotator.console import Progress
 from annotator.project.filesystem import write_whole
+from annotator.refine_result import ChangePicture, verdict_of, write_changes
 from cliff_core.body import Body
 from cliff_core.errors import CliffError
 from cliff_core.evaluation.scores import posed_vertices
@@ -78,18 +79,21 @@ def write_report(
     """
     parts = [f"<h1>{escape(_headline(said))}</h1>", _table(said)]
     if rounds:
-        parts += ["<h2>How it went</h2>", _picture(_curves(rounds), "curves of the tuning")]
+        parts += ["<h2>How it went</h2>", _picture(_jpeg(_curves(rounds)), "curves of the tuning")]
     if changed:
         parts.append("<h2>Whose body changes most</h2>")
+    shown: list[tuple[ChangePicture, bytes]] = []
     for number, each in enumerate(changed, 1):
         progress(number, len(changed), "drawing the report")
         try:
-            picture = _before_after(each, body)
+            picture = _jpeg(_before_after(each, body))
         except CliffError as problem:
             parts.append(f"<p class=quiet>{escape(str(problem))}</p>")
             continue
+        shown.append((ChangePicture(f"{number:02}.jpg", each.name, each.moved_mm, each.suspicion_mm), picture))
         text = f"{each.name}: joints moved by {each.moved_mm:.0f} mm, expected error {each.suspicion_mm:.0f} mm"
         parts += [f"<p>{escape(text)}</p>", _picture(picture, each.name)]
+    write_changes(path, shown)
     if said["kept_because"]:
         lines = "".join(f"<li>{escape(line)}</li>" for line in said["kept_because"])
         parts.append(f"<h2>Who stays as they are</h2><ul>{lines}</ul>")
@@ -107,8 +111,7 @@ def write_report(
 def _headline(said: Mapping[str, Any]) -> str:
     if not said["rounds"]:
         return f"{said['people']} people predicted again; nobody has points that a person placed, to learn from"
-    verdict = "better" if said["better"] else "not better: the old bodies should stay"
-    return f"{said['people']} people refined: on points that were withheld it is {verdict}"
+    return f"{said['people']} people refined: on points that were withheld it is {verdict_of(said)}"
 
 
 def _table(said: Mapping[str, Any]) -> str:
@@ -117,6 +120,8 @@ def _table(said: Mapping[str, Any]) -> str:
 
     edits = f"{said['edited_joints']} joints, {said['edited_betas']} shape numbers, {said['edited_places']} places"
     epochs = ", ".join(str(each["epochs"]) for each in said["rounds"]) or "-"
+    gain, error = said["withheld_gain"], said["withheld_gain_error"]
+    nearer = "-" if gain is None else f"{100 * gain:.1f} %, standard error over people {100 * error:.1f} %"
     rows = [
         ("People, on photos", f"{said['people']}, on {said['photos']}"),
         ("People who supervise", str(said["supervising"])),
@@ -125,6 +130,7 @@ def _table(said: Mapping[str, Any]) -> str:
         ("Epochs, each round", epochs),
         ("Withheld points before", percent(said["withheld_before"])),
         ("Withheld points after", percent(said["withheld_after"])),
+        ("Withheld points nearer by, person by person", nearer),
         ("People whose withheld points came nearer", f"{said['withheld_nearer']} of {said['withheld_people']}"),
         ("Bodies that change, that stay", f"{said['refined']}, {said['kept']}"),
         ("Joints moved, median", "-" if said["moved_mm"] is None else f"{said['moved_mm']:.0f} mm"),
@@ -154,7 +160,11 @@ def _before_after(changed: Changed, body: Body) -> np.ndarray:
     return before_after(photo, before, after, body.faces, changed.camera, points, height_px=360)
 
 
-def _picture(rgb: np.ndarray, what: str) -> str:
-    jpeg = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
-    data = base64.b64encode(jpeg.tobytes()).decode("ascii")
+def _jpeg(rgb: np.ndarray) -> bytes:
+    quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    return cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), quality)[1].tobytes()
+
+
+def _picture(jpeg: bytes, what: str) -> str:
+    data = base64.b64encode(jpeg).decode("ascii")
     return f'<img alt="{escape(what, quote=True)}" src="data:image/jpeg;base64,{data}">'

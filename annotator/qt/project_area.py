@@ -138,7 +138,7 @@ class ProjectArea(QObject):
 
     def show_refinement(self, name: str) -> None:
         """Open the monitor of a refinement."""
-        self._ask(RefineMonitor(self._window, self.jobs, name), modal=False)
+        self._ask(RefineMonitor(self._window, self.jobs, self.session.desk, name), modal=False)
 
     def show_around(self) -> None:
         """Begin the tour."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, QUrl
-from PySide6.QtGui import QColor, QDesktopServices
-from PySide6.QtWidgets import QDialog, QFrame, QGridLayout, QProgressBar, QWidget
+from PySide6.QtGui import QColor, QDesktopServices, QImage, QPixmap
+from PySide6.QtWidgets import QDialog, QFrame, QGridLayout, QLabel, QProgressBar, QScrollArea, QTabWidget, QWidget
 
 from annotator.apply import Applied
 from annotator.jobs import CANCELLED, DONE, FAILED, QUEUED, RUNNING, STOPPED
 from annotator.qt import theme
+from annotator.qt.desk import Desk, Ticket
 from annotator.qt.jobs_watch import JobsWatch, JobView, time_left
 from annotator.qt.strings import tr
 from annotator.qt.widgets import button, column, label, row, set_role
+from annotator.refine_result import BETTER, SAME, UNKNOWN, WORSE, read_changes, verdict_of
 
 _COLOURS = {"fitted": "#56B4E9", "withheld": "#E69F00", "prior_distance": "#009E73"}
 
@@ -24,15 +27,17 @@ class RefineMonitor(QDialog):
     Args:
         parent: the window.
         watch: looks after the job.
+        desk: reads the pictures.
         name: of the job.
     """
 
-    def __init__(self, parent: QWidget, watch: JobsWatch, name: str):
+    def __init__(self, parent: QWidget, watch: JobsWatch, desk: Desk, name: str):
         super().__init__(parent)
         self.setWindowTitle(tr("Refine dataset"))
         self.setObjectName("refine_monitor")
-        self.resize(760, 600)
-        self._watch, self._name = watch, name
+        self.resize(860, 700)
+        self._watch, self._desk, self._name = watch, desk, name
+        self._ticket: Ticket | None = None
         self._drawn = -1
         self._is_judged = False
         self.title = label(tr("Refine dataset"), "heading")
@@ -61,10 +66,21 @@ class RefineMonitor(QDialog):
         self.report = button(tr("Report"), self._open_report, picture="file-text", name="report")
         self.apply = button(tr("Apply"), self._apply, name="apply")
         self.keep = button(tr("Keep the old"), self.reject, name="keep")
-        plots = row(self.errors, self.distance, spacing=12)
+        plots = QWidget()
+        plots.setLayout(row(self.errors, self.distance, spacing=12))
+        wall, scroll = QWidget(), QScrollArea()
+        self._wall = column(margin=8)
+        wall.setLayout(self._wall)
+        scroll.setWidget(wall)
+        scroll.setWidgetResizable(True)
+        self.pages = QTabWidget()
+        self.pages.setDocumentMode(True)
+        self.pages.addTab(plots, tr("How it went"))
+        self.pages.addTab(scroll, tr("Who changes most"))
+        self.pages.setTabVisible(1, False)
         layout = column(self.title, self.text, margin=20, spacing=10)
         layout.addLayout(row(self.bar, self.left))
-        layout.addLayout(plots, 1)
+        layout.addWidget(self.pages, 1)
         layout.addWidget(self.verdict)
         layout.addLayout(row(self.stop, self.cancel, self.report, -1, self.keep, self.apply))
         self.setLayout(layout)
@@ -83,6 +99,7 @@ class RefineMonitor(QDialog):
         self.bar.setMaximum(job.total)
         self.bar.setValue(job.done)
         self.left.setText(time_left(job.seconds_left))
+        self.left.setVisible(job.is_active)
         self.stop.setVisible(job.state == RUNNING)
         self.cancel.setVisible(job.state in (QUEUED, RUNNING))
         self.report.setVisible(bool(job.result.get("report")))
@@ -129,15 +146,28 @@ class RefineMonitor(QDialog):
             words = {FAILED: tr("It failed."), CANCELLED: tr("Cancelled; nothing is left of it.")}
             self.judgement.setText(words.get(job.state, tr("It was stopped before there was a result.")))
             return
-        better = bool(said.get("better"))
+        verdict = verdict_of(said)
+        better = verdict == BETTER
         before, after = said.get("withheld_before"), said.get("withheld_after")
-        if better and before:
-            self.judgement.setText(
-                tr("Better: held-out points lie {share} % nearer.", share=f"{100 * (1 - after / before):.0f}")
+        share = f"{abs(100 * (said.get('withheld_gain') or 0)):.0f}"
+        spread = f"{200 * (said.get('withheld_gain_error') or 0):.0f}"
+        words = {
+            BETTER: tr("Better: held-out points lie {share} % nearer (± {spread}).", share=share, spread=spread),
+            SAME: tr(
+                "About the same: held-out points changed by {share} %, chance is ± {spread}. Keeping the old is safe.",
+                share=share,
+                spread=spread,
             )
-            set_role(self.judgement, "good")
-        else:
-            self.judgement.setText(tr("Held-out points do not say that it is better. Keeping the old is safe."))
+            if said.get("withheld_gain")
+            else tr("Nothing was learned: held-out points lie where they lay. Keeping the old is safe."),
+            WORSE: tr("Worse: held-out points lie {share} % farther off (± {spread}).", share=share, spread=spread),
+            UNKNOWN: tr("Too few people have held-out points to say whether it is better. Keeping the old is safe."),
+        }
+        self.judgement.setText(words[verdict])
+        set_role(self.judgement, {BETTER: "good", WORSE: "bad"}.get(verdict, "title"))
+        if said.get("report"):
+            report = Path(said["report"])
+            self._ticket = self._desk.read(lambda: _read_pictures(report), self._show_pictures)
         facts = (
             (tr("People with a refined body"), f"{said.get('refined', 0):,} / {said.get('people', 0):,}"),
             (tr("People whose old body is kept, because theirs got worse"), f"{said.get('kept', 0):,}"),
@@ -156,6 +186,33 @@ class RefineMonitor(QDialog):
         set_role(first, "primary")
         first.setDefault(True)
         first.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _show_pictures(self, pictures: list[tuple[str, QImage]]) -> None:
+        """A wall of those whom it changes most, before and after."""
+        if not pictures:
+            return
+        width = max(320, self.width() - 90)
+        for words, image in pictures:
+            shown = QLabel()
+            pixmap = QPixmap.fromImage(image)
+            scale = min(1.0, width / image.width()) * self.devicePixelRatioF()
+            if scale != 1.0:
+                smooth = Qt.TransformationMode.SmoothTransformation
+                pixmap = pixmap.scaledToWidth(round(image.width() * scale), smooth)
+            pixmap.setDevicePixelRatio(self.devicePixelRatioF())
+            shown.setPixmap(pixmap)
+            shown.setAccessibleName(words)
+            self._wall.addWidget(label(words, "quiet", wrap=True))
+            self._wall.addWidget(shown)
+        self._wall.addStretch(1)
+        self.pages.setTabVisible(1, True)
+        self.pages.setCurrentIndex(1)
+
+    def done(self, result: int) -> None:
+        """No pictures are wanted any more."""
+        if self._ticket is not None:
+            self._ticket.cancel()
+        super().done(result)
 
     def _apply(self) -> None:
         self.apply.setEnabled(False)
@@ -176,6 +233,22 @@ class RefineMonitor(QDialog):
         job = next((each for each in self._watch.jobs if each.id == self._name), None)
         if job is not None:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(job.result.get("report", ""))))
+
+
+def _read_pictures(report: Path) -> list[tuple[str, QImage]]:
+    """What is said of each picture, and the picture; beside the window."""
+    found = []
+    for shown, file in read_changes(report):
+        image = QImage(str(file))
+        if not image.isNull():
+            words = tr(
+                "{name}: joints moved by {moved} mm, expected error {expected} mm",
+                name=shown.name,
+                moved=f"{shown.moved_mm:.0f}",
+                expected=f"{shown.suspicion_mm:.0f}",
+            )
+            found.append((words, image))
+    return found
 
 
 def _percent(value: float | None) -> str:

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QLabel, QPushButton
 
 from annotator.commands import RemovePerson, SetPoints
 from annotator.jobs import DONE
@@ -133,6 +133,8 @@ def test_a_refinement_is_compared_before_it_is_applied(window, qtbot, saved):
     assert ended(window, qtbot, "refine").state == DONE
     assert monitor.judgement.isVisible()
     assert monitor._curves
+    qtbot.waitUntil(lambda: monitor.pages.isTabVisible(1), timeout=LONG)
+    assert any(shown.pixmap().width() > 300 for shown in monitor.pages.widget(1).findChildren(QLabel))
     assert "Set points" in document.undo_label  # nothing of it is in the project yet
     qtbot.mouseClick(monitor.apply, Qt.MouseButton.LeftButton)
 

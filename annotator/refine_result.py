@@ -1,0 +1,102 @@
+"""What a refinement says when it is over: whether it helped, and pictures of those whom it changes most.
+
+Each person's withheld points are measured before and after, so that people who are hard anyway cancel out. The mean of
+these differences has a standard error; a difference within two of them is what other people, drawn at random, might
+have given without any change.
+
+The pictures are those of the report, once more as files beside it, with `changes.json` to say who they show.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from annotator.project.filesystem import write_whole
+
+BETTER, SAME, WORSE, UNKNOWN = "better", "about the same", "worse", "unknown"
+
+_ERRORS = 2.0  # standard errors that are needed
+_FEWEST = 3  # people; of fewer the spread is not known
+
+
+def withheld_gain(before: np.ndarray, after: np.ndarray) -> dict[str, float | None]:
+    """How much nearer withheld points lie, for the summary of a refinement.
+
+    Args:
+        before, after: (N,) each person's mean error, crop units; NaN for people without withheld points.
+
+    Returns:
+        "withheld_gain", the mean of the differences as a share of the mean error before, and "withheld_gain_error", its
+        standard error over people; `None` where too few people have withheld points.
+    """
+    before, after = np.asarray(before, np.float64), np.asarray(after, np.float64)
+    held = np.isfinite(before) & np.isfinite(after)
+    differences, mean = before[held] - after[held], before[held].mean() if held.any() else 0.0
+    if len(differences) < _FEWEST or not mean > 0:
+        return {"withheld_gain": None, "withheld_gain_error": None}
+    error = differences.std(ddof=1) / np.sqrt(len(differences))
+    return {
+        "withheld_gain": round(float(differences.mean() / mean), 6),
+        "withheld_gain_error": round(float(error / mean), 6),
+    }
+
+
+def verdict_of(said: Mapping[str, Any]) -> str:
+    """`BETTER`, `SAME`, `WORSE`, or `UNKNOWN`, from the summary of a refinement."""
+    gain, error = said.get("withheld_gain"), said.get("withheld_gain_error")
+    if gain is None or error is None:
+        return UNKNOWN
+    if abs(gain) <= _ERRORS * error:
+        return SAME
+    return BETTER if gain > 0 else WORSE
+
+
+_PICTURES, _LIST = "changes", "changes.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePicture:
+    """Somebody before and after.
+
+    Attributes:
+        file: name of the picture.
+        name: the photo and the person.
+        moved_mm: how far the joints went on average.
+        suspicion_mm: what the guard expects the error to be.
+    """
+
+    file: str
+    name: str
+    moved_mm: float
+    suspicion_mm: float
+
+
+def write_changes(report: Path, pictures: Sequence[tuple[ChangePicture, bytes]]) -> None:
+    """Write pictures beside a report.
+
+    Args:
+        report: the report's file.
+        pictures: who is shown, and the picture as JPEG.
+    """
+    folder = report.parent / _PICTURES
+    folder.mkdir(exist_ok=True)
+    for shown, jpeg in pictures:
+        write_whole(folder / shown.file, jpeg)
+    listed = json.dumps([asdict(shown) for shown, _ in pictures], ensure_ascii=False, indent=1)
+    write_whole(folder / _LIST, listed.encode("utf-8"))
+
+
+def read_changes(report: Path) -> list[tuple[ChangePicture, Path]]:
+    """Who is shown, and the picture's file; nothing for reports of before there were pictures beside them."""
+    folder = report.parent / _PICTURES
+    try:
+        listed = json.loads((folder / _LIST).read_text(encoding="utf-8"))
+        return [(ChangePicture(**each), folder / each["file"]) for each in listed]
+    except (OSError, ValueError, TypeError, KeyError):  # it is a help, and never in the way
+        return []

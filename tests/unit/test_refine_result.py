@@ -1,0 +1,47 @@
+"""A refinement is called better only where chance would not give as much."""
+
+import numpy as np
+import pytest
+
+from annotator.refine_result import BETTER, SAME, UNKNOWN, WORSE, verdict_of, withheld_gain
+
+
+def people(gain: float, spread: float, count: int = 50) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(0)
+    before = random.uniform(0.05, 0.3, count)
+    return before, before - gain - spread * random.normal(size=count)
+
+
+def test_what_helps_nearly_everybody_is_better():
+    said = withheld_gain(*people(0.02, 0.02))
+    assert verdict_of(said) == BETTER
+    assert said["withheld_gain"] == pytest.approx(0.02 / 0.175, abs=0.05)
+
+
+def test_a_hundredth_among_people_who_differ_is_about_the_same():
+    assert verdict_of(withheld_gain(*people(0.001, 0.05))) == SAME
+
+
+def test_what_harms_nearly_everybody_is_worse():
+    assert verdict_of(withheld_gain(*people(-0.02, 0.02))) == WORSE
+
+
+def test_chance_is_rarely_called_a_change():
+    random = np.random.default_rng(1)
+    called = 0
+    for _ in range(400):
+        before = random.uniform(0.05, 0.3, 40)
+        called += verdict_of(withheld_gain(before, before + 0.03 * random.normal(size=40))) != SAME
+    assert called / 400 < 0.08
+
+
+def test_people_without_withheld_points_do_not_count():
+    before, after = people(0.02, 0.01)
+    more = np.full(20, np.nan)
+    assert withheld_gain(np.append(before, more), np.append(after, more)) == withheld_gain(before, after)
+
+
+def test_of_too_few_nothing_is_said():
+    assert verdict_of(withheld_gain(np.array([0.1, 0.2]), np.array([0.05, 0.1]))) == UNKNOWN
+    assert verdict_of(withheld_gain(np.full(5, np.nan), np.full(5, np.nan))) == UNKNOWN
+    assert verdict_of({}) == UNKNOWN

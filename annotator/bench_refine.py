@@ -1,7 +1,7 @@
 """How fast and how large refining may be: people a second by part, one worker against several, memory at two sizes.
 
 Speed is measured on a project of real files (`bench_project`): nobody known, for propose; everybody labelled, for
-refine. The first round computes the trunk's features, the second finds them in the cache. Each job is a process of its
+refine. "As it comes" is one process that uses all cores; a worker beside others, or alone, has one. The first round computes the trunk's features, the second finds them in the cache. Each job is a process of its
 own, as for a person; its seconds are those of the work, without starting Python, and its memory is its own.
 
 Memory is measured on two projects, one twenty times as large, whose features lie in the cache beforehand, with one
@@ -128,9 +128,9 @@ def measure_refine(folder: Path, settings: RefineSettings, seed: int, progress: 
 
 
 def _ways(settings: RefineSettings) -> dict[str, dict[str, Any]]:
-    ways: list[dict[str, Any]] = [{}, {"workers": 1}, {"workers": settings.workers}]
+    ways: list[dict[str, Any]] = [{}, {"workers": 1, "threads": 1}, {"workers": settings.workers, "threads": 1}]
     if find_spec("ray") is not None:
-        ways.append({"engine": "ray", "workers": settings.workers})
+        ways.append({"engine": "ray", "workers": settings.workers, "threads": 1})
     return dict(zip(_KINDS, ways, strict=False))
 
 
@@ -189,7 +189,12 @@ def _memory(folder: Path, people: int, seed: int, progress: Progress) -> dict[st
         save_model(network, folder / "small.pt", "small")
         with ArrayCache(folder / "runs" / CACHE, CACHE_BYTES) as cache:
             fill_cache(project, Predictor(network, load_body()), cache, seed=seed, progress=progress)
-    _, said = _job(folder, "refine", {"epochs": 1, "seed": seed, "model": str(folder / "small.pt")}, progress)
+    _, said = _job(
+        folder,
+        "refine",
+        {"epochs": 1, "seed": seed, "model": str(folder / "small.pt"), "workers": 1, "threads": 1},
+        progress,
+    )
     _, proposed = _job(folder, "propose", {}, progress)
     shutil.rmtree(folder)
     return {f"refine, {people} people, MB": said["peak_mb"], f"propose, {people} people, MB": proposed["peak_mb"]}

@@ -24,7 +24,7 @@ from cliff_core.errors import CliffError
 from cliff_core.execution.array_cache import ArrayCache
 from cliff_core.execution.ray_engine import Photo as PhotoToLookAt
 from cliff_core.execution.rows import RowFile
-from cliff_core.execution.streams import available_cores, in_handfuls, map_in_order, torch_threads
+from cliff_core.execution.streams import in_handfuls, map_in_order, torch_threads
 from cliff_core.images import read_image
 from cliff_core.inference import Crops, Placed, Predictor
 from cliff_core.records import Box, Camera, Keypoints, Provenance
@@ -103,6 +103,7 @@ def gather_cast(
     *,
     detected_trust: float,
     workers: int,
+    threads: int = 1,
     news: News,
 ) -> Cast:
     """Everybody with a box, their features in a file; what is in the cache is not computed again.
@@ -113,7 +114,8 @@ def gather_cast(
         cache: of features.
         features: the file to write.
         detected_trust: 0..1, how far points of people whom nobody has looked at supervise.
-        workers: photos at work at the same time, which share the cores.
+        workers: photos at work at the same time.
+        threads: cores for each.
         news: told photo by photo.
 
     Raises:
@@ -129,7 +131,6 @@ def gather_cast(
     def work(handful: list[list[Subject]]) -> list[_Looked]:
         return [_look(project, predictor, cache, trunk, group) for group in handful]
 
-    threads = max(1, available_cores() // workers)
     groups = groups_to_refine(project, predictor, cast.refused)
     pieces = in_handfuls(groups, HANDFUL, HANDFUL_PIXELS, lambda group: math.prod(group[0].photo.size_px))
     with torch_threads(threads), closing(map_in_order(work, pieces, workers, _AHEAD)) as results:

@@ -54,7 +54,8 @@ def refine_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
 
     Settings: `rounds`, `seed`, `model` and `body` (files); `polish` (each body a last step nearer to its points);
     `detected_trust` (0..1) lets the points of people whom nobody has looked at supervise too; `engine` ("local" or
-    "ray") and `workers`: how many processes share the work, which share the cores; `epochs`: at most so many.
+    "ray") and `workers`: how many processes share the work, with `threads` cores each, all together by default;
+    `epochs`: at most so many.
 
     Raises:
         JobError: nobody can be refined.
@@ -74,7 +75,8 @@ def refine_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
                 cache,
                 work / FEATURES,
                 detected_trust=float(settings.get("detected_trust", 0.0)),
-                workers=int(settings.get("workers") or usual_workers()),
+                workers=(workers := int(settings.get("workers") or usual_workers())),
+                threads=_threads(settings, workers),
                 news=news,
             )
         looked = {"looking": time.monotonic() - begun, "looking, processor": time.process_time() - worked}
@@ -99,6 +101,11 @@ def refine_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
         (run.path / SUMMARY).write_text(content, encoding="utf-8")
         write_report(run.path / REPORT, said, people.rounds, list(_changed(project, cast, people)), body, news)
     return {**said, "report": str(run.path / REPORT), "complete": not news.should_stop}
+
+
+def _threads(settings: Mapping[str, Any], workers: int) -> int:
+    """Cores for each worker."""
+    return int(settings.get("threads") or max(1, available_cores() // workers))
 
 
 @contextmanager
@@ -146,7 +153,7 @@ def _refined(known: KnownPeople, work: Path, settings: Mapping[str, Any], news: 
     tuning = FinetuneSettings(seed=int(settings.get("seed", 0)), min_points=1)
     if settings.get("epochs"):
         tuning = replace(tuning, epochs=int(settings["epochs"]))
-    threads = max(1, available_cores() // workers) if workers else 0
+    threads = _threads(settings, workers) if workers else 0
     task = Task(settings.get("model"), settings.get("body"), tuning, int(settings.get("rounds", 1)), threads)
     if settings.get("engine") == Engine.RAY:
         from cliff_core.training.ray_refining import refine_with_ray

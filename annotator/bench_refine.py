@@ -1,8 +1,9 @@
 """How fast and how large refining may be: people a second by part, one worker against several, memory at two sizes.
 
 Speed is measured on a project of real files (`bench_project`): nobody known, for propose; everybody labelled, for
-refine. "As it comes" is one process that uses all cores; a worker beside others, or alone, has one. The first round computes the trunk's features, the second finds them in the cache. Each job is a process of its
-own, as for a person; its seconds are those of the work, without starting Python, and its memory is its own.
+refine. The first round computes the trunk's features, the second finds them in the cache. "As it comes" is one process
+with all cores; workers have one core each. Each job is a process of its own, as for a person; its seconds are those of
+the work, without starting Python, and its memory is its own.
 
 Memory is measured on two projects, one twenty times as large, whose features lie in the cache beforehand, with one
 epoch of tuning of a network that has the bundled one's trunk and a small head: all that grows with people grows as in a

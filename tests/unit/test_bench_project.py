@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from annotator.bench_project import fill_cache, make_project, sample_templates
-from annotator.bench_refine import _with_small_head
+from annotator.bench_refine import RefineSettings, _with_small_head, measure_refine
 from annotator.project.integrity import check_project
 from annotator.refine_cast import gather_cast
 from annotator.runs import JobRequest, News, RunFolder
@@ -50,3 +50,17 @@ def test_people_whose_features_are_filled_in_are_not_looked_at(tmp_path, predict
         assert len(cast.known.crops.features) == filled
         assert cast.known.token
         cast.known.crops.features.close()
+
+
+@pytest.mark.slow
+def test_refining_is_measured_in_all_its_parts(tmp_path):
+    settings = RefineSettings(people=6, epochs=1, small=40, large=400)
+    numbers = measure_refine(tmp_path / "bench", settings, 0, silent)
+    values = numbers.values
+    assert values["2 workers against 1, largest difference"] < 1e-4
+    assert values.get("ray against local, largest difference", 0.0) < 1e-5
+    small, large = (values[f"refine, {people} people, MB"] for people in (40, 400))
+    assert large < 1.1 * small
+    assert all(np.isfinite(value) and value != 0 for name, value in values.items() if "difference" not in name)
+    assert "workers against one" in numbers.summary
+    assert "kB a person" in numbers.summary

@@ -227,7 +227,7 @@ class Editing(QObject):
         limb = "" if whole or part is None else edits.limb_of(part.name)
         if whole or limb:
             self.workspace.copied = edits.Copied(figure.params, limb)
-            what = tr("pose") if whole else limb.replace("_", " ")
+            what = tr("pose") if whole else tr(limb.replace("_", " "))
             self.workspace.hint.emit(tr("Copied: {what}", what=what))
 
     def _paste(self, *, mirrored: bool) -> None:

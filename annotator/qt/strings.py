@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from PySide6.QtCore import QCoreApplication, QLocale, QTranslator
@@ -14,6 +15,40 @@ LANGUAGES = {"": "System", "en": "English", "zh_CN": "简体中文"}
 """Codes that the settings know, and what each calls itself."""
 
 _CONTEXT = "annotator"
+_REMEMBERED = 2000
+
+
+SAID = (
+    "Move {what}",
+    "Turn {what}",
+    "Show {what}",
+    "Hide {what}",
+    "Remove {what}",
+    "Paste {what}",
+    "Depth of {limb}",
+    "Mark as {what}",
+    "Import {file}",
+    "Merge {file}",
+    "Split among {names}",
+    "rejected: {reason}",
+    "only {seen} of {all} points are known",
+    "its {joint} bends beyond what joints do",
+    "the last runs disagree by {angle}° per joint",
+    "{count} more like it wait",
+    "an error of about {mm} mm is expected",
+    "{count} people were corrected since the last refinement: refine now, the others learn from them.",
+    "Nobody left is expected to be off by more than {mm} mm: the rest can be accepted unseen.",
+    "{count} people are expected to be off by more than {mm} mm: look at these first.",
+    "Correct {count} more people before the next refinement.",
+    "{px} px out of reach",
+    "{moved} mm · {missed} mm out of reach",
+    "writing {format}",
+    "reading {file}, {count} people",
+)
+"""What other packages say with values in it already: names of steps in the history, reasons, progress of jobs.
+
+They are kept in English, in the journal too, and found by these when they are shown.
+"""
 
 
 def tr(text: str, **values: Any) -> str:
@@ -35,6 +70,8 @@ class Catalogue(QTranslator):
     def __init__(self, texts: dict[str, str]):
         super().__init__()
         self._texts = texts
+        self._templates = [(_pattern(said), texts[said]) for said in SAID if said in texts]
+        self._found: dict[str, str] = {}
 
     def isEmpty(self) -> bool:
         """Whether nothing is translated."""
@@ -42,7 +79,40 @@ class Catalogue(QTranslator):
 
     def translate(self, context: str, source: str, disambiguation: str | None = None, n: int = -1) -> str:
         """The translation, or the text itself where there is none."""
-        return self._texts.get(source, source)
+        found = self._texts.get(source)
+        if found is not None or context != _CONTEXT:
+            return source if found is None else found
+        return self._said(source)
+
+    def _said(self, text: str) -> str:
+        """A text with values in it, by its template; several reasons one by one."""
+        known = self._found.get(text)
+        if known is None:
+            known = self._by_template(text)
+            if known is None and "; " in text:
+                parts = text.split("; ")
+                found = [self._texts.get(part) or self._by_template(part) for part in parts]
+                if any(found):
+                    known = "；".join(new or old for new, old in zip(found, parts, strict=True))
+            if len(self._found) > _REMEMBERED:
+                self._found.clear()
+            self._found[text] = known = text if known is None else known
+        return known
+
+    def _by_template(self, text: str) -> str | None:
+        for pattern, template in self._templates:
+            match = pattern.fullmatch(text)
+            if match is not None:
+                values = {name: self._texts.get(value, value) for name, value in match.groupdict().items()}
+                return template.format(**values)
+        return None
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    """What a template becomes with any values in it."""
+    parts = re.split(r"\{(\w+)\}", template)
+    literal = (re.escape(part) if number % 2 == 0 else f"(?P<{part}>[^;]+?)" for number, part in enumerate(parts))
+    return re.compile("".join(literal))
 
 
 def load_catalogue(language: str) -> Catalogue | None:

@@ -18,6 +18,7 @@ from annotator.qt.canvas.eye import Eye
 from annotator.qt.canvas.hand import Hand
 from annotator.qt.canvas.hit_test import NOTHING, Kind, Target, joint_at
 from annotator.qt.canvas.options import Handles
+from annotator.qt.strings import tr
 from annotator.qt.workspace import Workspace
 from cliff_core.rendering.theme import ACCENT, BACKGROUND
 from cliff_core.skeletons import SMPL24
@@ -228,7 +229,7 @@ class BodyView(QWidget):
         if shown is not None:
             marks.draw_highlight(painter, float(shown[0]), float(shown[1]), self.held)
         if self.words:
-            marks.draw_words(painter, self.words, *self.cursor_px, (self.width(), self.height()))
+            marks.draw_words(painter, tr(self.words), *self.cursor_px, (self.width(), self.height()))
 
     @property
     def joints_first(self) -> bool:

@@ -277,7 +277,7 @@ class PhotoView(BodyView):
         tool, point = self.workspace.tool, self.workspace.point_selected()
         self.setCursor(Qt.CursorShape.ArrowCursor if tool is Tool.DRAG else Qt.CursorShape.CrossCursor)
         if tool is Tool.PLACE and point is not None:
-            words = point.replace("_", " ")
+            words = tr(point.replace("_", " "))
             self.workspace.hint.emit(tr("Click where the {point} is; E skips it, Esc ends", point=words))
         elif tool is Tool.BOX:
             self.workspace.hint.emit(tr("Draw a box around somebody; Esc ends"))

@@ -152,7 +152,7 @@ class Alternatives(QWidget):
         self._mark()
         rows = frozenset(LIMBS[self._asked.limb])
         command = pose_command(
-            figure, self.found[number].params, tr("Depth of {limb}", limb=_words(self._asked.limb)), rows
+            figure, self.found[number].params, f"Depth of {_words(self._asked.limb)}", rows
         )
         if command is not None:
             self.workspace.document.edit(command)

@@ -85,7 +85,7 @@ def _words(quality: Quality | None) -> dict[str, tuple[str, str]]:
         "error": (error, "good" if fine else "bad" if known and quality.error_share > WORST_SHARE else ""),
         "worst": (_listed(quality.worst, "px") or _DASH, ""),
         "sides": (
-            tr("{limbs} look exchanged", limbs=", ".join(quality.flipped))
+            tr("{limbs} look exchanged", limbs=", ".join(map(tr, quality.flipped)))
             if quality.flipped
             else tr("as they should be"),
             "bad" if quality.flipped else "good",

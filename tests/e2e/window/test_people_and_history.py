@@ -1,10 +1,11 @@
 """The tree selects what the canvas selects, and the history goes to any step."""
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, Qt
 
 from annotator.commands import MovePoint, SetState
 from annotator.document import Part, PartKind
 from annotator.qt.panels.people import _find
+from annotator.qt.strings import load_catalogue
 
 
 def show(window, name: str) -> None:
@@ -77,6 +78,35 @@ def test_the_history_goes_back_and_forth(window, qtbot, saved):
     history.list.setCurrentRow(0)
     qtbot.mouseClick(history.jump, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: document.people[0].state == "done")
+
+
+def test_history_and_undo_are_chinese_in_a_chinese_window(make_window, folder, qtbot, on_disk):
+    chinese = load_catalogue("zh_CN")
+    QCoreApplication.installTranslator(chinese)
+    try:
+        window = make_window()
+        window.open(folder)
+        qtbot.waitUntil(lambda: window.area is not None and window.area.session.document.photo is not None)
+        show(window, "history")
+        document, history = window.area.session.document, window.area.history
+        person = document.people[0].id
+        document.edit(MovePoint(person, "coco17", "left_wrist", (50.0, 60.0), 1))
+        document.edit(SetState(person, "done"))
+        qtbot.waitUntil(lambda: history.list.count() == 3)
+        assert [history.list.item(row).text().split("\n")[0] for row in range(3)] == [
+            "标记为完成",
+            "移动左腕",
+            "预测",
+        ]
+        assert window.actions_["edit.undo"].text() == "撤销: 标记为完成"
+        window.actions_["edit.undo"].trigger()
+        qtbot.waitUntil(lambda: window.actions_["edit.redo"].text() == "重做: 标记为完成")
+        assert window.actions_["edit.undo"].text() == "撤销: 移动左腕"
+        window.close()
+    finally:
+        QCoreApplication.removeTranslator(chinese)
+    labels = on_disk(lambda project: [step.label for step in project.journal.steps(10)])
+    assert labels == ["Mark as done", "Move left wrist", "Propose"]  # the journal stays English
 
 
 def test_a_single_old_step_can_be_taken_back(window, qtbot, saved):

@@ -146,21 +146,6 @@ def test_a_state_of_other_people_is_not_gone_on_from(tmp_path, weights):
     assert np.array_equal(bodies(again), bodies(fresh))
 
 
-def test_rows_in_a_file_are_those_that_were_written(tmp_path):
-    values = torch.randn(50, 3, 4)
-    rows = RowFile(tmp_path / "some.rows", [3, 4])
-    rows.write(0, values[:20])
-    rows.write(20, values[20:])
-    chosen = torch.randperm(50)[:17]
-    mask = torch.arange(50) % 3 == 0
-    assert len(rows) == 50
-    for which in (chosen, mask, slice(5, 9), np.array([4, 4, 3])):
-        assert torch.equal(rows[which], values[which])
-    with pytest.raises(OSError, match="ends before row"):
-        rows[np.array([49, 50])]
-    rows.close()
-
-
 # --- Ray
 
 HAS_RAY = importlib.util.find_spec("ray") is not None

@@ -137,11 +137,15 @@ def map_with_ray(
     ray = require_ray()
     ray.data.DataContext.get_current().enable_progress_bars = False
     for window in in_handfuls(pieces, _WINDOW, math.inf, lambda _: 1.0):
+        size = min(len(window), workers or _processors(ray))
+        gpus = float(ray.cluster_resources().get("GPU", 0.0))
         computed = ray.data.from_items([{"parcel": _Parcel(piece)} for piece in window]).map_batches(
             _Worker,
             fn_constructor_args=(make, tuple(arguments)),
             batch_size=1,
-            compute=ray.data.ActorPoolStrategy(size=min(len(window), workers or _processors(ray))),
+            compute=ray.data.ActorPoolStrategy(size=size),
+            # without a share of one, Ray hides the GPUs from its workers
+            num_gpus=min(1.0, math.floor(100 * gpus / size) / 100) or None,
         )
         try:
             for row in computed.iter_rows():

@@ -182,7 +182,7 @@ def report(
         people=settings.people,
         slow_people=settings.slow_people,
         seeds=seeds,
-        settings=settings_text(),
+        settings=f"{settings_text()}\npupils: {settings.teaching}",
         conditions={str(condition): _rows(each, settings.slow_people) for condition, each in scores.items()},
         real={"real photos, marked COCO-17": _rows(real, settings.slow_people)} if real else {},
         memory_mb=memory_mb,

@@ -49,13 +49,19 @@ class Docks:
         dock.setAccessibleName(title)
         if behind:
             self._behind[name] = behind
+            self._title_by_tab(self._docks[behind])
         if tabbed or behind:
-            dock.setTitleBarWidget(QWidget())
-            dock.topLevelChanged.connect(lambda floats: dock.setTitleBarWidget(None if floats else QWidget()))  # type: ignore[arg-type]
+            self._title_by_tab(dock)
         else:
             dock.setTitleBarWidget(_TitleBar(dock, title))
         self._docks[name] = dock
         return dock
+
+    @staticmethod
+    def _title_by_tab(dock: QDockWidget) -> None:
+        """Show no title while a tab says it."""
+        dock.setTitleBarWidget(QWidget())
+        dock.topLevelChanged.connect(lambda floats: dock.setTitleBarWidget(None if floats else QWidget()))  # type: ignore[arg-type]
 
     def arrange(self) -> None:
         """The usual layout, or the one that the person left."""

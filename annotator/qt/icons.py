@@ -24,9 +24,10 @@ class _Engine(QIconEngine):
 
     def paint(self, painter: QPainter, rect: QRect, mode: QIcon.Mode, state: QIcon.State) -> None:
         roles = theme.current()
-        colour = QColor(getattr(roles, self._role))
-        if mode == QIcon.Mode.Disabled:
-            colour.setAlphaF(0.35)
+        is_off = mode == QIcon.Mode.Disabled
+        colour = QColor(roles.quiet_text if is_off else getattr(roles, self._role))
+        if is_off:
+            colour.setAlphaF(0.5)
         painter.save()
         painter.setFont(qtawesome.font("ph", round(rect.height() * 0.92)))
         painter.setPen(colour)

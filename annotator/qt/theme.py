@@ -36,6 +36,7 @@ class Theme:
     Attributes:
         name: "dark" or "light".
         background: behind photos.
+        floor, fine_grid, grid, shadow: what a body stands on in the side view.
         panel: behind controls.
         raised: of buttons and fields on a panel.
         hover: of what the pointer is on.
@@ -49,6 +50,10 @@ class Theme:
 
     name: str
     background: str
+    floor: str
+    fine_grid: str
+    grid: str
+    shadow: str
     panel: str
     raised: str
     hover: str
@@ -66,6 +71,10 @@ class Theme:
 DARK = Theme(
     name="dark",
     background=_hex(pictures.BACKGROUND),
+    floor="#252629",
+    fine_grid="#2C2D30",
+    grid=_hex(pictures.HAIRLINE),
+    shadow="#1A1918",
     panel=_hex(pictures.PANEL),
     raised="#393B40",
     hover="#43464C",
@@ -82,6 +91,10 @@ DARK = Theme(
 LIGHT = Theme(
     name="light",
     background="#E4E6EA",
+    floor="#DADDE3",
+    fine_grid="#CFD3DA",
+    grid="#B3B9C3",
+    shadow="#B9BEC7",
     panel="#F7F8FA",
     raised="#FFFFFF",
     hover="#E6EAF0",
@@ -103,6 +116,16 @@ _current = DARK
 def current() -> Theme:
     """The theme in use."""
     return _current
+
+
+def rgb(role: str) -> tuple[int, int, int]:
+    """A colour of the theme in use, for pictures that are composed by hand.
+
+    Args:
+        role: field of `Theme`.
+    """
+    colour = getattr(_current, role)
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
 def apply_theme(app: QApplication, name: str) -> Theme:
@@ -208,6 +231,10 @@ QPushButton[role="primary"]:disabled { background: @raised; color: @quiet_text; 
 QPushButton[role="flat"] { background: transparent; border: 1px solid transparent; padding: 4px 8px; }
 QPushButton[role="flat"]:hover { background: @hover; }
 QPushButton[role="flat"]:focus { border: 1px solid @accent; }
+QPushButton[role="view"] { background: transparent; border: 1px solid transparent; color: @quiet_text;
+    padding: 4px 8px; }
+QPushButton[role="view"]:hover { background: @hover; color: @text; }
+QPushButton[role="view"]:focus { border: 1px solid @accent; }
 QPushButton[role="link"] { background: transparent; border: 1px solid transparent; color: @accent; padding: 2px 4px; }
 QPushButton[role="link"]:hover { text-decoration: underline; }
 QPushButton[role="link"]:focus { border: 1px solid @accent; }

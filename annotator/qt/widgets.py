@@ -39,7 +39,7 @@ def button(
     name: str = "",
     tip: str = "",
 ) -> QPushButton:
-    """A button; `role` is one of primary, flat, link, or empty; `picture` names an icon."""
+    """A button; `role` is one of primary, flat, view, link, or empty; `picture` names an icon."""
     made = QPushButton(f" {text}" if picture and text else text)
     if role:
         made.setProperty("role", role)

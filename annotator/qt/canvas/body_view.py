@@ -282,6 +282,13 @@ class BodyView(QWidget):
             self.zoom(_WHEEL_STEP**steps, event.position().x(), event.position().y())
         event.accept()
 
+    def changeEvent(self, event: QEvent) -> None:
+        """Another theme: other colours around."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange:
+            self._still = None
+            self.repose()
+
     def leaveEvent(self, event: QEvent) -> None:
         """Nothing is under the cursor any more."""
         self.hand.leave()

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QWidget
 
 from annotator.document import Change
 from annotator.figures import Figure
+from annotator.qt import theme
 from annotator.qt.canvas import marks
 from annotator.qt.canvas.backdrop import Backdrop
 from annotator.qt.canvas.body_view import BodyView
@@ -23,7 +24,6 @@ from annotator.qt.strings import tr
 from annotator.qt.workspace import Tool, Workspace
 from cliff_core.images import read_image
 from cliff_core.records import Box
-from cliff_core.rendering.theme import BACKGROUND, QUIET_TEXT
 from cliff_core.skeletons import JOINT_SETS
 
 _PERSON_MARGIN = 0.15
@@ -99,13 +99,14 @@ class PhotoView(BodyView):
 
     def compose_ground(self, size_px: tuple[int, int], ratio: float) -> np.ndarray:
         """The photo as it lies."""
+        around = theme.rgb("background")
         if self._backdrop is None:
             empty = np.empty((size_px[1], size_px[0], 4), np.uint8)
-            empty[:] = (*reversed(BACKGROUND), 255)
+            empty[:] = (*reversed(around), 255)
             return empty
-        wanted = (self._backdrop, self.view, size_px, ratio)
+        wanted = (self._backdrop, self.view, size_px, ratio, around)
         if self._ground is None or self._ground[0] != wanted:
-            self._ground = wanted, self._backdrop.compose(self.view.at_ratio(ratio), size_px, BACKGROUND)
+            self._ground = wanted, self._backdrop.compose(self.view.at_ratio(ratio), size_px, around)
         return self._ground[1].copy()
 
     def eye_of(self, figure: Figure) -> Eye:
@@ -236,7 +237,7 @@ class PhotoView(BodyView):
     def draw_marks(self, painter: QPainter) -> None:
         """Boxes, points, joints; the selected person's strong and on top."""
         if self._message:
-            painter.setPen(QPen(QColor(*QUIET_TEXT)))
+            painter.setPen(QColor(theme.current().quiet_text))
             painter.drawText(self.rect().adjusted(48, 48, -48, -48), _CENTRED, self._message)
         options, selected = self.workspace.options, self.workspace.document.selected
         figures = sorted(self.workspace.figures.all(), key=lambda figure: figure.person.id == selected)

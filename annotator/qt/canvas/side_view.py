@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from annotator.document import Change
 from annotator.figures import Figure
+from annotator.qt import theme
 from annotator.qt.canvas.body_view import BodyView
 from annotator.qt.canvas.eye import Eye
 from annotator.qt.canvas.hand import Hand
@@ -22,18 +23,15 @@ from annotator.qt.strings import tr
 from annotator.qt.widgets import button, row
 from annotator.qt.workspace import Workspace
 from cliff_core.rendering.rasteriser import Canvas
-from cliff_core.rendering.theme import BACKGROUND, HAIRLINE, QUIET_TEXT
 from cliff_core.skeletons import SMPL24
 
-_GROUND = (0x25, 0x26, 0x29)
-_SHADOW = (0x1A, 0x19, 0x18)
-_FILL = 0.8
+_FILL = 0.9
+_TOP_PX, _FOOT_PX = 34, 22
 _LIMB_OPACITY = 0.55
 _LEAST_M = 1.2
 _GRID_M, _FINE_GRID_M = 1.0, 0.25
 _GRID_REACH_M = 3.0
 _TURN_DEG_PER_PX = 0.5
-_ON_DARK = f"QPushButton {{ color: rgb{QUIET_TEXT}; }} QPushButton:hover {{ background: rgb{HAIRLINE}; color: white; }}"
 DIRECTIONS = {"front": (0.0, 8.0), "side": (90.0, 8.0), "back": (180.0, 8.0), "top": (0.0, 90.0)}
 """Name -> azimuth and elevation, degrees; from the side the photo's camera is on the left."""
 
@@ -65,10 +63,9 @@ class SideView(BodyView):
 
     def _direction_button(self, name: str) -> QPushButton:
         words = {"front": tr("Front"), "side": tr("Side"), "back": tr("Back"), "top": tr("Top")}[name]
-        made = button(words, lambda: self.look_from(name), role="flat", tip=tr("Look from here; drag to turn"))
+        made = button(words, lambda: self.look_from(name), role="view", tip=tr("Look from here; drag to turn"))
         made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         made.setCursor(Qt.CursorShape.ArrowCursor)
-        made.setStyleSheet(_ON_DARK)  # the view is dark in the light theme too, as photos' surroundings are
         return made
 
     # --- where it is looked from
@@ -117,17 +114,22 @@ class SideView(BodyView):
     def zoom(self, factor: float, x: float, y: float) -> None:
         """Nearer or farther around a place in the view."""
         zoom = float(np.clip(self._zoom * factor, 0.2, 20))
-        middle = np.array([self.width(), self.height()]) / 2
+        middle = self._middle
         offset = np.array([x, y]) - middle
         self._shift_px = offset - (offset - self._shift_px) * zoom / self._zoom
         self._zoom = zoom
         self.moved()
 
     @property
+    def _middle(self) -> np.ndarray:
+        """(2,) of what the words at the top and at the foot leave free."""
+        return np.array([self.width(), self.height() + _TOP_PX - _FOOT_PX]) / 2
+
+    @property
     def eye(self) -> Eye:
         """Where it is looked from."""
-        px_per_m = self._zoom * _FILL * min(self.width(), self.height()) / self._extent_m
-        x, y = np.array([self.width(), self.height()]) / 2 + self._shift_px
+        px_per_m = self._zoom * _FILL * min(self.width(), self.height() - _TOP_PX - _FOOT_PX) / self._extent_m
+        x, y = self._middle + self._shift_px
         return Eye.orbit(self._pivot_m, self.azimuth_deg, self.elevation_deg, px_per_m, (float(x), float(y)))
 
     def eye_of(self, figure: Figure) -> Eye:
@@ -146,6 +148,7 @@ class SideView(BodyView):
         figure = self.workspace.figure
         eye = self.eye
         wanted = (*eye.rotmat.ravel(), *eye.pivot_m, eye.focal_length_px, *eye.centre_px, self._floor_m, size_px, ratio)
+        wanted += (theme.current().name,)
         if self._ground is None or self._ground[0] != wanted:
             self._ground = wanted, self._grid(eye, size_px, ratio)
         ground = self._ground[1].copy()
@@ -155,18 +158,18 @@ class SideView(BodyView):
 
     def _grid(self, eye: Eye, size_px: tuple[int, int], ratio: float) -> np.ndarray:
         ground = np.empty((size_px[1], size_px[0], 4), np.uint8)
-        ground[:] = (*reversed(BACKGROUND), 255)
+        ground[:] = _pixel("background")
         x0, z0 = np.floor(self._pivot_m[[0, 2]] - _GRID_REACH_M)
         x1, z1 = np.ceil(self._pivot_m[[0, 2]] + _GRID_REACH_M)
         y = self._floor_m
         corners = eye.project(np.array([(x0, y, z0), (x1, y, z0), (x1, y, z1), (x0, y, z1)])) * ratio
-        cv2.fillConvexPoly(ground, _fixed(corners), (*reversed(_GROUND), 255), cv2.LINE_AA, 4)
-        for step, colour in ((_FINE_GRID_M, (0x2C, 0x2D, 0x30)), (_GRID_M, HAIRLINE)):
+        cv2.fillConvexPoly(ground, _fixed(corners), _pixel("floor"), cv2.LINE_AA, 4)
+        for step, colour in ((_FINE_GRID_M, "fine_grid"), (_GRID_M, "grid")):
             xs, zs = np.arange(x0, x1 + 1e-6, step), np.arange(z0, z1 + 1e-6, step)
             ends = np.array([[(x, y, z0), (x, y, z1)] for x in xs] + [[(x0, y, z), (x1, y, z)] for z in zs])
             lines = eye.project(ends.reshape(-1, 3)).reshape(-1, 2, 2) * ratio
             kept = list(_fixed(lines[np.isfinite(lines).all(axis=(1, 2))]))
-            cv2.polylines(ground, kept, False, (*reversed(colour), 255), max(1, round(ratio)), cv2.LINE_AA, 4)
+            cv2.polylines(ground, kept, False, _pixel(colour), max(1, round(ratio)), cv2.LINE_AA, 4)
         return ground
 
     def _cast_shadow(self, ground: np.ndarray, figure: Figure, eye: Eye, ratio: float) -> None:
@@ -178,7 +181,7 @@ class SideView(BodyView):
         canvas.draw(eye.see(flat), figure.body.faces, np.zeros(flat.shape))
         left, top, right, bottom = canvas.drawn_px
         part = ground[top:bottom, left:right, :3]
-        part[canvas.mask[top:bottom, left:right]] = _SHADOW
+        part[canvas.mask[top:bottom, left:right]] = _pixel("shadow")[:3]
 
     def limbs_shown(self, figure: Figure) -> np.ndarray:
         """The person's joints."""
@@ -195,7 +198,7 @@ class SideView(BodyView):
         """Joints and their rings, and where the photo's camera is."""
         figure = self.workspace.figure
         if figure is None or figure.posed is None:
-            painter.setPen(QColor(*QUIET_TEXT))
+            painter.setPen(QColor(theme.current().quiet_text))
             text = tr("Select a person with a body") if self.workspace.document.people else ""
             painter.drawText(self.rect().adjusted(16, 16, -16, -16), _CENTRED, text)
             return
@@ -213,7 +216,7 @@ class SideView(BodyView):
         font = QFont(painter.font())
         font.setPixelSize(11)
         painter.setFont(font)
-        painter.setPen(QColor(*QUIET_TEXT))
+        painter.setPen(QColor(theme.current().quiet_text))
         words = f"{self.azimuth_deg:.0f}°, {self.elevation_deg:.0f}°"
         painter.drawText(QRectF(8, self.height() - 22, self.width() - 16, 16), Qt.AlignmentFlag.AlignLeft, words)
         painter.drawText(
@@ -224,9 +227,9 @@ class SideView(BodyView):
         away = self.eye.rotmat @ (0.0, 0.0, 1.0)
         tip = middle + 22 * away[:2]
         if np.hypot(*(tip - middle)) > 6:
-            painter.setPen(QPen(QColor(*QUIET_TEXT), 1.5))
+            painter.setPen(QPen(QColor(theme.current().quiet_text), 1.5))
             painter.drawLine(QPointF(*(middle - 22 * away[:2])), QPointF(*tip))
-            painter.setBrush(QColor(*QUIET_TEXT))
+            painter.setBrush(QColor(theme.current().quiet_text))
             painter.drawEllipse(QPointF(*(middle - 22 * away[:2])), 3, 3)
 
     # --- events
@@ -291,6 +294,12 @@ class _SideHand(Hand):
         self._turning = self._panning = False
         if self.gesture is not None:
             self.let_go()
+
+
+def _pixel(role: str) -> tuple[int, int, int, int]:
+    """A colour of the theme as the picture has it, blue first."""
+    red, green, blue = theme.rgb(role)
+    return blue, green, red, 255
 
 
 def _fixed(points: np.ndarray) -> np.ndarray:

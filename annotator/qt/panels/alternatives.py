@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QIcon, QImage, QPixmap
 from PySide6.QtWidgets import QGridLayout, QToolButton, QWidget
 
 from annotator.document import Change
 from annotator.edits import limb_of, pose_command
 from annotator.figures import Figure
+from annotator.qt import theme
 from annotator.qt.canvas.eye import Eye
 from annotator.qt.desk import Desk, Ticket
 from annotator.qt.strings import tr
@@ -22,7 +23,7 @@ from cliff_core.fitting.alternatives import Alternative, depth_alternatives
 from cliff_core.fitting.editing import LIMBS
 from cliff_core.geometry.rotations import rotvec_to_rotmat
 from cliff_core.rendering.body_layer import paint_bodies
-from cliff_core.rendering.theme import BACKGROUND, person_colour
+from cliff_core.rendering.theme import person_colour
 from cliff_core.skeletons import SMPL24
 
 _SHOWN = 6
@@ -88,18 +89,25 @@ class Alternatives(QWidget):
             return  # one of these was taken: the others are the same as before
         if self._ticket is not None:
             self._ticket.cancel()
-        skeleton, params = self.workspace.rig.skeleton(figure), figure.params
+        skeleton, params, around = self.workspace.rig.skeleton(figure), figure.params, theme.rgb("background")
 
         def look() -> list[tuple[Alternative, QImage]]:
             try:
                 poses = depth_alternatives(skeleton, figure.camera, params, limb, limit=_SHOWN)
             except GeometryError:  # a limb behind the camera has no picture that others could have
                 return []
-            return [(pose, _picture(figure, pose, limb)) for pose in poses]
+            return [(pose, _picture(figure, pose, limb, around)) for pose in poses]
 
         self._show([])  # what was found for somebody else must not be clicked meanwhile
         self.title.setText(tr("Looking for other depths…"))
         self._ticket = self._desk.read(look, self._show)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Another theme: other pictures."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange and self._asked is not None and self.isVisible():
+            self._asked = None
+            self._ask()
 
     def _is_one_of_them(self, figure: Figure) -> bool:
         assert figure.params is not None
@@ -151,9 +159,7 @@ class Alternatives(QWidget):
         self._next = number
         self._mark()
         rows = frozenset(LIMBS[self._asked.limb])
-        command = pose_command(
-            figure, self.found[number].params, f"Depth of {_words(self._asked.limb)}", rows
-        )
+        command = pose_command(figure, self.found[number].params, f"Depth of {_words(self._asked.limb)}", rows)
         if command is not None:
             self.workspace.document.edit(command)
 
@@ -162,7 +168,7 @@ def _words(limb: str) -> str:
     return limb.replace("_", " ")
 
 
-def _picture(figure: Figure, pose: Alternative, limb: str) -> QImage:
+def _picture(figure: Figure, pose: Alternative, limb: str, around: tuple[int, int, int]) -> QImage:
     """The limb from the side that the photo does not show."""
     params = pose.params
     posed = figure.body.pose(rotvec_to_rotmat(params.pose_rotvec), params.betas, params.transl)
@@ -173,7 +179,7 @@ def _picture(figure: Figure, pose: Alternative, limb: str) -> QImage:
     size = _PICTURE_PX * ratio
     eye = Eye.orbit(centre, 90.0, 8.0, size / (reach * _MARGIN), (size / 2, size / 2))
     picture = np.empty((size, size, 4), np.uint8)
-    picture[:] = (*reversed(BACKGROUND), 255)
+    picture[:] = (*reversed(around), 255)
     bodies = [(eye.see(posed.vertices), person_colour(figure.number)[::-1])]
     paint_bodies(picture[..., :3], bodies, figure.body.faces, eye.viewport((size, size)), fine=1)
     image = QImage(picture.data, size, size, 4 * size, QImage.Format.Format_RGB32).copy()

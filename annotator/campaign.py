@@ -136,7 +136,7 @@ def corrections(project: Reader, latest: int = _LATEST) -> list[Correction]:
         "SELECT * FROM (SELECT subject, min(change.seq) AS first, "
         "count(DISTINCT CASE WHEN step.kind = ? THEN step.id END) FROM step "
         "CROSS JOIN edit ON edit.step_id = step.id AND action = 'do' CROSS JOIN change ON change.seq = edit.seq "
-        f"WHERE step.kind IN (?, ?) AND step.done AND change.kind = ? AND {_OF_HANDS} "
+        f"WHERE step.kind IN (?, ?) AND step.done AND +change.kind = ? AND {_OF_HANDS} "
         "GROUP BY subject ORDER BY first DESC LIMIT ?) ORDER BY first",
         [HAND, HAND, MERGE, PERSON, latest],
     )

@@ -48,6 +48,7 @@ class StartPage(QScrollArea):
         middle = QWidget()
         middle.setMaximumWidth(_WIDTH)
         layout = self._layout = column(
+            -1,
             label("CLIFF Annotator", "heading"),
             label(tr("Photos in, reviewed SMPL bodies out."), "quiet"),
             8,
@@ -58,6 +59,7 @@ class StartPage(QScrollArea):
             -1,
             margin=24,
         )
+        layout.setStretch(layout.count() - 1, 3)  # a little above the middle, where there is little to show
         middle.setLayout(layout)
         holder = QWidget()
         around = row()

@@ -38,6 +38,7 @@ def take_all(folder: Path, scale: str) -> None:
     from annotator.qt.refine_dialog import RefineDialog
     from annotator.qt.refine_monitor import RefineMonitor
     from annotator.qt.settings import Settings
+    from annotator.qt.shape_dialog import ShapeDialog
     from cliff_core.skeletons import JOINT_SETS
 
     app = QApplication.instance() or QApplication(sys.argv[:1])
@@ -48,15 +49,22 @@ def take_all(folder: Path, scale: str) -> None:
     window.activateWindow()
 
     def until(ready: Callable[[], bool]) -> None:
-        ends = time.monotonic() + 60
+        ends = time.monotonic() + 600
         while not ready():
             app.processEvents()
             if time.monotonic() > ends:
                 raise TimeoutError("the window did not get there")
             time.sleep(0.005)
 
+    def wait(ms: int) -> None:
+        """Let events and the threads beside the window run; Qt's own waiting would hold up the threads."""
+        ends = time.monotonic() + ms / 1000
+        while time.monotonic() < ends:
+            app.processEvents()
+            time.sleep(0.005)
+
     def shoot(name: str) -> None:
-        QTest.qWait(500)
+        wait(800)
         window.grab().save(str(OUT / f"window-{name}.jpg"), quality=_QUALITY)
 
     window.open(folder)
@@ -72,7 +80,7 @@ def take_all(folder: Path, scale: str) -> None:
         document.open_photo(names[photo])
         until(lambda: document.photo.id == names[photo] and canvas.is_ready and workspace.figure is not None)
         canvas.setFocus()
-        QTest.qWait(200)
+        wait(200)
 
     def key(code, keys=Qt.KeyboardModifier.NoModifier) -> None:
         QTest.keyClick(canvas, code, keys)
@@ -99,7 +107,7 @@ def take_all(folder: Path, scale: str) -> None:
 
     go("beach_arms.jpg")
     key(Qt.Key.Key_F)
-    QTest.qWait(200)
+    wait(200)
     figure = workspace.figure
     row = JOINT_SETS[figure.keypoints.joint_set].names.index("left_wrist")
     start = canvas.points_shown(figure)[row]
@@ -122,9 +130,9 @@ def take_all(folder: Path, scale: str) -> None:
     side = area.side
     area.docks["side"].setFloating(True)
     area.docks["side"].resize(760, 760)
-    QTest.qWait(300)
+    wait(300)
     side.look_from("side")
-    QTest.qWait(400)
+    wait(400)
     side.grab().save(str(OUT / "window-side.jpg"), quality=_QUALITY)
     area.docks["side"].setFloating(False)
     window.actions_.check("body.joints", False)
@@ -133,7 +141,7 @@ def take_all(folder: Path, scale: str) -> None:
     for _ in range(2):
         window.actions_["person.done"].trigger()
         until(lambda: document.pending == 0)
-        QTest.qWait(200)
+        wait(200)
     go("gym_dance.jpg")
     window.actions_.check("review.mode", True)
     window.actions_["view.review"].trigger()
@@ -152,17 +160,26 @@ def take_all(folder: Path, scale: str) -> None:
     shoot("light")
     window.actions_.check("view.light", False)
 
+    go("gallery_three.jpg")
+    window.actions_["body.share_shape"].trigger()
+    sharing = window.findChild(ShapeDialog)
+    until(lambda: sharing.list.count() > 0)
+    wait(2000)
+    for place in (0, 3):
+        sharing.list.item(place).setSelected(True)
+    wait(300)
+    sharing.grab().save(str(OUT / "window-share.jpg"), quality=_QUALITY)
+    sharing.reject()
+
     window.actions_["dataset.refine"].trigger()
     dialog = window.findChild(RefineDialog)
     until(dialog.start.isEnabled)
     dialog.start.click()
     until(lambda: window.findChild(RefineMonitor) is not None)
     monitor = window.findChild(RefineMonitor)
-    ends = time.monotonic() + 150
-    while not monitor.judgement.text() and time.monotonic() < ends:
-        QTest.qWait(200)
-    monitor.resize(900, 620)
-    QTest.qWait(500)
+    monitor.resize(900, 760)
+    until(lambda: bool(monitor.judgement.text()))
+    wait(2000)
     monitor.grab().save(str(OUT / "window-refine.jpg"), quality=_QUALITY)
     monitor.reject()
 

@@ -96,6 +96,19 @@ def test_the_theme_changes_at_once_and_is_remembered(window, make_window, qtbot)
     assert theme.current() is theme.DARK
 
 
+def test_photo_side_view_and_depths_have_the_colours_of_the_theme(bench, window, qtbot):
+    bench.canvas.fit_photo(glide=False)
+    bench.canvas.clearFocus()
+    seen = {}
+    for action_is_on in (True, False):
+        window.actions_.check("view.light", action_is_on)
+        QApplication.processEvents()
+        seen[theme.current().name] = [bench.canvas.grab().toImage().pixelColor(200, 3).name().upper()]
+        bench.side.look_from("side")
+        seen[theme.current().name].append(bench.side.grab().toImage().pixelColor(3, 60).name().upper())
+    assert seen == {roles.name: [roles.background.upper()] * 2 for roles in theme.THEMES.values()}
+
+
 def test_the_view_glides_unless_told_not_to_and_remembers_it(bench, window, make_window, folder, qtbot):
     canvas = bench.canvas
     canvas.fit_photo(glide=False)

@@ -66,7 +66,7 @@ def labelled(folder: Path, people: int) -> Path:
 @pytest.fixture(scope="module")
 def few(tmp_path_factory) -> Path:
     """A small project; its photos lie beside it."""
-    return labelled(tmp_path_factory.mktemp("few") / "project", 9)
+    return labelled(tmp_path_factory.mktemp("few") / "project", 4)
 
 
 def copied(folder: Path, name: str) -> Path:
@@ -165,7 +165,7 @@ def disturbed(folder: Path, settings: dict, dice: random.Random, kills: list[str
 
 
 def test_a_refinement_of_which_window_job_and_worker_are_killed_gives_the_same_bodies(few, weights):
-    settings = {"model": str(weights), "workers": 2, "epochs": 12}
+    settings = {"model": str(weights), "workers": 2, "epochs": 4}
     calm, rough = copied(few, "calm"), copied(few, "rough")
     _, before = contents(calm)
     started = time.monotonic()
@@ -241,6 +241,7 @@ run_job(Path(sys.argv[1]))
 """
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_said_and_the_job_goes_on_when_there_is_room(few, weights):
     calm, rough = copied(few, "roomy"), copied(few, "full")
     settings = {"model": str(weights), "epochs": 3}

@@ -51,7 +51,7 @@ def refine(
     project: ProjectFolder,
     rounds: Annotated[int, typer.Option(min=1, help="At most; one that helps no more was the last.")] = 1,
     seed: Annotated[int, typer.Option(help="Every random choice follows from it.")] = 0,
-    polish: Annotated[bool, typer.Option("--polish", help="Also fit each body to its own points at the end.")] = False,
+    polish: Annotated[bool, typer.Option(help="At the end, also fit each body to its own points.")] = True,
     out: Annotated[Path | None, typer.Option(help="Folder for a copy of report, summary and weights.")] = None,
     always: Annotated[
         bool, typer.Option("--always", help="Apply it even where withheld points do not say that it is better.")

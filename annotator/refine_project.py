@@ -52,10 +52,10 @@ _LISTED = 100
 def refine_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
     """The job "refine".
 
-    Settings: `rounds`, `seed`, `model` and `body` (files); `polish` (each body a last step nearer to its points);
-    `detected_trust` (0..1) lets the points of people whom nobody has looked at supervise too; `engine` ("local" or
-    "ray") and `workers`: how many processes share the work, with `threads` cores each, all together by default;
-    `epochs`: at most so many.
+    Settings: `rounds`, `seed`, `model` and `body` (files); `polish` (each body a last step nearer to its points, unless
+    told not to); `detected_trust` (0..1) lets the points of people whom nobody has looked at supervise too; `engine`
+    ("local" or "ray") and `workers`: how many processes share the work, with `threads` cores each, all together by
+    default; `epochs`: at most so many.
 
     Raises:
         JobError: nobody can be refined.
@@ -89,7 +89,7 @@ def refine_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
         open_rows.append(cast.known.crops.features)
         people = _refined(cast.known, work, settings, news)
         open_rows += [people.prior, people.refined]
-        if settings.get("polish"):
+        if settings.get("polish", True):
             people = _polished(body, cast, people, news)
         said = _summary(project, cast, people)
         said["spent"] = {name: round(value, 3) for name, value in {**looked, **people.seconds}.items()}

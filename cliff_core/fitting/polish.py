@@ -25,7 +25,9 @@ from cliff_core.records import Camera, SmplParams
 _WALL = 0.2 / np.radians(3) ** 2  # of broken limits, per square radian
 _FLAT_M = 0.04  # bones whose two depths differ by less have only one
 _TRY_ITERATIONS, _HOPE = 5, 5.0  # of a bone's other side; nats above the present cost that more steps may still gain
-_NOISE_START_M, _NOISE_RANGE_M = 0.01, (0.002, 0.15)
+_COARSE_M = 0.005  # exact points are followed in two steps: at once, they hold a body where it stands
+_SIDES_NOISE_M = 0.01  # noisier points say too little about depths: trying both gained nothing for ten times the time
+_NOISE_START_M, _NOISE_RANGE_M = 0.01, (0.001, 0.15)
 _NOISE_PEOPLE, _NOISE_ROUNDS, _NOISE_ITERATIONS = 40, 5, 8
 
 
@@ -36,7 +38,8 @@ class PolishCase:
     Attributes:
         params: where to start.
         camera: of the photo.
-        keypoints: (47, 3) x, y in pixels and confidence in the order of `Skeleton`'s points, 0 = missing.
+        keypoints: (47, 3) x, y in pixels and precision (1 / variance, 1 a usual point's, 0 missing), in the order
+            of `Skeleton`'s points.
         prior: the prediction to stay near; often the same as `params`.
         fixed_joints: joints whose rotation a person has set.
         fixed_betas, fixed_transl: whether a person has set shape or place.
@@ -56,14 +59,14 @@ class PolishSettings:
     """How much each thing counts.
 
     Attributes:
-        noise_m: usual error of a point of confidence 1, metres at the person's depth; `None` to estimate it from the
-            people themselves (`estimate_noise`).
+        noise_m: error of a point of precision 1, metres at the person's depth; `None` to estimate it from the people
+            themselves (`estimate_noise`).
         robust: errors beyond so many times the noise count less and less.
         prior: weight of the pull towards the prediction.
         tail: nats from which a joint's pull grows slowly (`Anchor`): predictions may be on the wrong side.
         pose: weight of the pose prior.
         shape: weight of the mean shape against the prediction's.
-        depth_sides: try both depths of every limb bone.
+        depth_sides: try both depths of every limb bone, where points are exact enough to tell.
         margin: a bone changes its side only where this lowers the cost by so many nats.
         iterations: of the solver.
     """
@@ -135,7 +138,7 @@ def estimate_noise(skeleton: Skeleton, people: Sequence[PolishCase], settings: P
         settings: weights.
 
     Returns:
-        Metres at the people's depth, standard deviation along x and y of a point of confidence 1.
+        Metres at the people's depth, standard deviation along x and y of a point of precision 1.
     """
     settings = settings or PolishSettings()
     some = list(people)[:: max(1, len(people) // _NOISE_PEOPLE)]
@@ -153,7 +156,7 @@ def estimate_noise(skeleton: Skeleton, people: Sequence[PolishCase], settings: P
             cost, _, curvature = data.normal(states[number])
             followed = np.trace(np.linalg.solve(problem.normal(states[number])[2], curvature))
             left += 2 * cost * noise**2
-            spare += 2 * float(case.keypoints[points.rows, 2].sum()) - followed
+            spare += 2 * len(points.rows) - followed
         if spare <= 0:
             break
         noise = float(np.clip(np.sqrt(left / spare), *_NOISE_RANGE_M))
@@ -165,10 +168,16 @@ def _polish_one(skeleton: Skeleton, case: PolishCase, settings: PolishSettings) 
     before = problem.cost(start)
     if not len(problem.points[0].rows) or not len(problem.free) or not np.isfinite(before):
         return Polished(case.params, before, before, ())
-    state, cost, _ = minimise(problem, start, settings.iterations, 1e-4)
+    assert settings.noise_m is not None
+    coarse = _problem(skeleton, case, replace(settings, noise_m=max(settings.noise_m, _COARSE_M)))
+    state, cost, _ = minimise(coarse, start, settings.iterations, 1e-4)
     flipped: tuple[str, ...] = ()
-    if settings.depth_sides:
-        state, cost, flipped = _best_sides(problem, case, state, cost, settings)
+    if settings.depth_sides and settings.noise_m <= _SIDES_NOISE_M:
+        state, cost, flipped = _best_sides(coarse, case, state, cost, settings)
+    if settings.noise_m < _COARSE_M:
+        state, cost, _ = minimise(problem, state, settings.iterations, 1e-4)
+    if not cost <= before:
+        return Polished(case.params, before, before, ())
     return Polished(_params(case, state), before, cost, flipped)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from cliff_core.evaluation.metrics import OKS_SIGMAS
@@ -22,8 +23,11 @@ _SIDES = {
 _FACE, _FEET, _JOINTS = slice(0, 5), slice(17, 23), slice(23, 47)
 _BODY = slice(0, 17)
 # People and detectors are as unsure of a point as COCO's annotators were (OKS); joints are dragged in the overlay.
-_SPREAD = torch.as_tensor([*OKS_SIGMAS["coco23"], *[OKS_SIGMAS["coco23"].mean()] * len(SMPL24)], dtype=torch.float32)
-_SPREAD = _SPREAD / _SPREAD.mean()
+_SIGMAS = np.array([*OKS_SIGMAS["coco23"], *[OKS_SIGMAS["coco23"].mean()] * len(SMPL24)])
+SPREAD = _SIGMAS / _SIGMAS.mean()
+"""(47,) how far off a point usually is, against the average one."""
+
+_SPREAD = torch.as_tensor(SPREAD, dtype=torch.float32)
 _BEYOND_SHARE = 0.15  # of people whose points outside the photo are known too: imported bodies, dragged joints
 
 

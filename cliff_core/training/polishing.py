@@ -15,6 +15,7 @@ from cliff_core.fitting.polish import PolishCase, PolishSettings, estimate_noise
 from cliff_core.geometry.camera import crop_camera
 from cliff_core.inference import Crops
 from cliff_core.records import Estimate, SmplParams
+from cliff_core.training.points import SPREAD
 from cliff_core.training.supervision import PersonEdits
 
 
@@ -64,9 +65,9 @@ def polish_people(
 
 
 def _in_pixels(points: np.ndarray, weight: np.ndarray, crops: Crops, row: int) -> np.ndarray:
-    """(47, 3) x, y in pixels and how much each counts."""
+    """(47, 3) x, y in pixels and their precision: half way from all alike to COCO's annotators."""
     pixels = crops.centre_px[row] + points[:, :2] * crops.box_height_px[row] / 2
-    return np.column_stack([pixels, np.where(points[:, 2] > 0, weight, 0.0)])
+    return np.column_stack([pixels, np.where(points[:, 2] > 0, weight, 0.0) / SPREAD])
 
 
 def _case(estimate: Estimate, edits: PersonEdits, keypoints: np.ndarray) -> PolishCase:

@@ -16,6 +16,7 @@ from cliff_core.records import Keypoints, Provenance
 
 _RANK = {Provenance.MODEL: 1.0, Provenance.FIT: 1.0, Provenance.IMPORTED: 2.0, Provenance.HUMAN: 3.0}
 _LABELS = (Provenance.HUMAN, Provenance.IMPORTED)
+_HIDDEN = 0.5  # confidence of points that were placed but cannot be seen: hands are about twice as far off there
 _NOWHERE_PX = 1e9  # so far out that it is not used
 _FARTHEST = 4.0  # crop units; a point farther out belongs to somebody else, or the box does
 
@@ -150,8 +151,8 @@ def weighed_points(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """All that is known of people's 2D points, in the order of `PosedBatch.points`.
 
-    A point that a person or a file placed counts fully, a detected one by its confidence. Where several joint sets have
-    the same point, a person's goes before a file's, that before a detector's.
+    A point that a person or a file placed counts fully, half where it is hidden (visibility 1), a detected one by its
+    confidence. Where several joint sets have the same point, a person's goes before a file's, that before a detector's.
 
     Args:
         people: the joint sets of each person.
@@ -177,7 +178,8 @@ def weighed_points(
 
 def _weighed(points: Keypoints) -> Keypoints:
     sure = [source in _LABELS for source in points.source]
-    confidence = np.where(sure, 1.0, np.clip(np.nan_to_num(points.confidence), 0.0, 1.0))
+    placed = np.where(points.visibility == 1, _HIDDEN, 1.0)
+    confidence = np.where(sure, placed, np.clip(np.nan_to_num(points.confidence), 0.0, 1.0))
     return replace(
         points, confidence=confidence, points_px=np.nan_to_num(points.points_px, nan=_NOWHERE_PX, posinf=_NOWHERE_PX)
     )

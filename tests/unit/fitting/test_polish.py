@@ -92,6 +92,17 @@ def test_noise_of_points_is_estimated_from_the_people(skeleton, camera, people, 
     assert estimate_noise(skeleton, cases) == pytest.approx(noise_m, rel=0.25)
 
 
+def test_noise_is_that_of_a_point_of_precision_one(skeleton, camera, people, disturbed, pixels_of):
+    random, cases = np.random.default_rng(9), []
+    precision = np.where(np.arange(47) % 2, 0.25, 4.0)
+    for params, truth in zip(disturbed, people, strict=True):
+        noise_px = 0.012 * camera.focal_length_px / truth.transl[2] / np.sqrt(precision)[:, None]
+        case = _case(params, pixels_of(truth) + noise_px * random.normal(size=(47, 2)), camera)
+        case.keypoints[:, 2] *= precision
+        cases.append(case)
+    assert estimate_noise(skeleton, cases) == pytest.approx(0.012, rel=0.3)
+
+
 def test_one_wild_point_counts_as_none(skeleton, camera, people, points_of, pixels_of):
     wrist = FIRST_JOINT + 20
     for truth in people[:6]:

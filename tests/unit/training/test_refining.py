@@ -69,14 +69,24 @@ def refine(body, crops, points, edits=None, tuning=TUNING, rounds=1, watch=None)
 
 def test_a_persons_point_goes_before_a_files_and_that_before_a_detectors():
     detected = coco(np.full((17, 2), 110.0), source=Provenance.MODEL, confidence=np.full(17, 0.4))
-    imported = Keypoints.uniform("coco23", np.full((23, 2), 120.0), np.arange(23) < 5, source=Provenance.IMPORTED)
-    human = coco(np.full((17, 2), 130.0), np.where(np.arange(17) == 0, 1, 0))
+    imported = Keypoints.uniform("coco23", np.full((23, 2), 120.0), 2 * (np.arange(23) < 5), source=Provenance.IMPORTED)
+    human = coco(np.full((17, 2), 130.0), np.where(np.arange(17) == 0, 2, 0))
     points, placed = weighed_points([[detected, imported, human]], CENTRE, HEIGHT)
     by_name = dict(zip(COCO23.names, points[0].tolist(), strict=False))
     assert by_name["nose"] == pytest.approx([0.3, -0.7, 1.0])
     assert by_name["left_eye"] == pytest.approx([0.2, -0.8, 1.0])
     assert by_name["left_knee"] == pytest.approx([0.1, -0.9, 0.4])
     assert placed[0, : len(COCO23)].tolist() == [True] * 5 + [False] * 18
+
+
+def test_a_hidden_point_counts_half_and_still_goes_before_a_detectors():
+    detected = coco(np.full((17, 2), 110.0), source=Provenance.MODEL, confidence=np.full(17, 0.9))
+    human = coco(np.full((17, 2), 130.0), np.where(np.arange(17) == 0, 1, 0))
+
+    points, placed = weighed_points([[detected, human]], CENTRE, HEIGHT)
+
+    assert points[0, 0].tolist() == pytest.approx([0.3, -0.7, 0.5])
+    assert placed[0, 0]
 
 
 def test_smpl_joints_are_points_of_their_own():

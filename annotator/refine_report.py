@@ -18,6 +18,7 @@ from annotator.refine_result import ChangePicture, verdict_of, write_changes
 from cliff_core.body import Body
 from cliff_core.errors import CliffError
 from cliff_core.evaluation.scores import posed_vertices
+from cliff_core.geometry.rotations import rotvec_to_rotmat
 from cliff_core.images import read_image
 from cliff_core.records import Camera, Keypoints, SmplParams
 from cliff_core.rendering.curves import Curve, Plot, line_charts
@@ -45,7 +46,7 @@ class Changed:
         before, after: the bodies.
         camera: of the photo.
         keypoints: their 2D points, if any.
-        moved_mm: how far the joints went on average.
+        moved_mm: how far tuning moved the joints on average, between two predictions.
         suspicion_mm: what the guard expects the error to be.
     """
 
@@ -83,15 +84,17 @@ def write_report(
     if changed:
         parts.append("<h2>Whose body changes most</h2>")
     shown: list[tuple[ChangePicture, bytes]] = []
-    for number, each in enumerate(changed, 1):
+    ways_mm = [_way_mm(body, each) for each in changed]
+    for number, place in enumerate(sorted(range(len(changed)), key=lambda place: -ways_mm[place]), 1):
+        each, way_mm = changed[place], ways_mm[place]
         progress(number, len(changed), "drawing the report")
         try:
             picture = _jpeg(_before_after(each, body))
         except CliffError as problem:
             parts.append(f"<p class=quiet>{escape(str(problem))}</p>")
             continue
-        shown.append((ChangePicture(f"{number:02}.jpg", each.name, each.moved_mm, each.suspicion_mm), picture))
-        text = f"{each.name}: joints moved by {each.moved_mm:.0f} mm, expected error {each.suspicion_mm:.0f} mm"
+        shown.append((ChangePicture(f"{number:02}.jpg", each.name, way_mm, each.suspicion_mm), picture))
+        text = f"{each.name}: joints move by {way_mm:.0f} mm, expected error {each.suspicion_mm:.0f} mm"
         parts += [f"<p>{escape(text)}</p>", _picture(picture, each.name)]
     write_changes(path, shown)
     if said["kept_because"]:
@@ -151,6 +154,15 @@ def _curves(rounds: Sequence[Finetuned]) -> np.ndarray:
         title = f"2D error, % of half a crop{f', round {number}' if len(rounds) > 1 else ''}"
         plots.append(Plot(title, "epoch", lines, [(each.chosen_epochs, "chosen")]))
     return line_charts(plots)
+
+
+def _way_mm(body: Body, changed: Changed) -> float:
+    """How far the joints are from those of the body that somebody has now: mean after joining the pelvises, mm."""
+    joints = []
+    for params in (changed.before, changed.after):
+        places, _ = body.forward_kinematics(rotvec_to_rotmat(params.pose_rotvec), params.betas)
+        joints.append(places - places[0])
+    return float(1000 * np.linalg.norm(joints[1] - joints[0], axis=1).mean())
 
 
 def _before_after(changed: Changed, body: Body) -> np.ndarray:

@@ -67,7 +67,7 @@ class ChangePicture:
     Attributes:
         file: name of the picture.
         name: the photo and the person.
-        moved_mm: how far the joints went on average.
+        moved_mm: how far the joints move on average, from the body of before to the one of after.
         suspicion_mm: what the guard expects the error to be.
     """
 

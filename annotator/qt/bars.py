@@ -36,21 +36,20 @@ class SavedMark(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.words = label("", "quiet")
-        self._colour = theme.current().good
+        self._role = "good"
         self.setLayout(row(14, self.words, 4, spacing=0))
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
         self.setAccessibleName(tr("State of saving"))
 
     def show_state(self, pending: int, session: Session) -> None:
         """Say it; edits on their way are a matter of milliseconds."""
-        roles = theme.current()
         if session.read_only:
             who = f" ({session.held_by})" if session.held_by else ""
-            words, self._colour = tr("read only") + who, roles.warning
+            words, self._role = tr("read only") + who, "warning"
         elif pending:
-            words, self._colour = tr("saving…"), roles.warning
+            words, self._role = tr("saving…"), "warning"
         else:
-            words, self._colour = tr("all edits saved"), roles.good
+            words, self._role = tr("all edits saved"), "good"
         if words != self.words.text():
             self.words.setText(words)
         self.update()
@@ -60,7 +59,7 @@ class SavedMark(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(self._colour))
+        painter.setBrush(QColor(getattr(theme.current(), self._role)))
         painter.drawEllipse(QPointF(6, self.height() / 2), 4, 4)
 
 

@@ -75,6 +75,7 @@ class RefineDialog(QDialog):
         self.setObjectName("refine")
         self.setMinimumWidth(520)
         self._watch, self._show = watch, show
+        self._is_over = False
         self.teachers = label("…", wrap=True, name="teachers")
         self.held = label(
             tr("A fifth of everybody's points is kept out of the first run. It says when to stop, and if it helped."),
@@ -106,7 +107,14 @@ class RefineDialog(QDialog):
         self.setLayout(layout)
         session.desk.project(read_supervision, self._counted)
 
+    def done(self, result: int) -> None:
+        """Nobody waits for the counts any more."""
+        self._is_over = True
+        super().done(result)
+
     def _counted(self, known: Supervision) -> None:
+        if self._is_over:
+            return
         people = known.counts.people
         words = tr(
             "{count} people with {points} points and {joints} joints set by a person; "

@@ -242,7 +242,7 @@ def _read_pictures(report: Path) -> list[tuple[str, QImage]]:
         image = QImage(str(file))
         if not image.isNull():
             words = tr(
-                "{name}: joints moved by {moved} mm, expected error {expected} mm",
+                "{name}: joints move by {moved} mm, expected error {expected} mm",
                 name=shown.name,
                 moved=f"{shown.moved_mm:.0f}",
                 expected=f"{shown.suspicion_mm:.0f}",

@@ -126,7 +126,8 @@ class ShapeDialog(QDialog):
         assert figure is not None
         self._workspace, self._desk, self._source = workspace, desk, figure
         self._candidates: list[Candidate] = []
-        self._pictures: Ticket | None = None
+        self._tickets: list[Ticket] = []
+        self._is_over = False
         self.setWindowTitle(tr("Same shape elsewhere"))
         self.setObjectName("shape_dialog")
         self.resize(828, 640)
@@ -172,22 +173,28 @@ class ShapeDialog(QDialog):
         self._count()
         photo, box, size = figure.person.photo_id, figure.box, self._picture_size
         desk.project(lambda project: people_around(project, photo), self._show)
-        desk.project(
-            lambda project: project.photo_file(photo),
-            lambda file: desk.read(
-                lambda: picture_of(file, box, size),
-                lambda image: self.portrait.setPixmap(self._pixmap(image)),
-                lambda _: None,  # the photo is gone: the dialog works without its picture
-            ),
-        )
+
+        def found(file: Path) -> None:
+            if not self._is_over:
+                ticket = desk.read(
+                    lambda: picture_of(file, box, size),
+                    lambda image: self.portrait.setPixmap(self._pixmap(image)),
+                    lambda _: None,  # the photo is gone: the dialog works without its picture
+                )
+                self._tickets.append(ticket)
+
+        desk.project(lambda project: project.photo_file(photo), found)
 
     def done(self, result: int) -> None:
-        """No more pictures are wanted."""
-        if self._pictures is not None:
-            self._pictures.cancel()
+        """Nothing more is wanted."""
+        self._is_over = True
+        for ticket in self._tickets:
+            ticket.cancel()
         super().done(result)
 
     def _show(self, candidates: list[Candidate]) -> None:
+        if self._is_over:
+            return
         self._candidates = candidates
         if candidates:
             self.lead.setText(
@@ -226,11 +233,12 @@ class ShapeDialog(QDialog):
             self.list.item(place).setIcon(self._pixmap(image))
             self._draw(rest)
 
-        self._pictures = self._desk.read(
+        ticket = self._desk.read(
             lambda: picture_of(file, box, size),
             arrived,
             lambda _: self._draw(rest),  # a photo that cannot be read has no picture
         )
+        self._tickets.append(ticket)
 
     @property
     def _picture_size(self) -> QSize:

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QCheckBox
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtWidgets import QApplication, QCheckBox
 
 from annotator.commands import Review, SetBetas, SetState
 from annotator.figures import figure_of, project
@@ -119,3 +119,15 @@ def test_whoever_stands_in_the_same_place_is_followed(on_disk, tall):
     assert same_place(source.box, candidates) == {near.id}
     assert same_place(Box(500, 500, 510, 510), candidates) == set()
     assert same_place(None, candidates) == set()
+
+
+def test_a_dialog_that_is_closed_at_once_is_no_problem(window, tall, qtbot, saved):
+    problems = []
+    window.area.session.desk.problem.connect(problems.append)
+    for _ in range(3):
+        window.actions_["body.share_shape"].trigger()
+        window.findChild(ShapeDialog).reject()
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    saved(window)
+    qtbot.wait(300)
+    assert not problems

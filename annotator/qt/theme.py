@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QColor, QFont, QPalette
 from PySide6.QtWidgets import QApplication
 
@@ -113,6 +114,20 @@ THEMES = {theme.name: theme for theme in (DARK, LIGHT)}
 _current = DARK
 
 
+class _Watch(QObject):
+    """Tells those who compose pictures by hand.
+
+    Signals:
+        changed: another theme is in use.
+    """
+
+    changed = Signal()
+
+
+watch = _Watch()
+"""Its signal, and not an event of the widgets, which come while the program ends too."""
+
+
 def current() -> Theme:
     """The theme in use."""
     return _current
@@ -129,7 +144,7 @@ def rgb(role: str) -> tuple[int, int, int]:
 
 
 def apply_theme(app: QApplication, name: str) -> Theme:
-    """Use a theme for the whole program; widgets hear `QEvent.StyleChange`."""
+    """Use a theme for the whole program; `watch` tells of it."""
     global _current
     _current = THEMES.get(name, DARK)
     app.setStyle("Fusion")
@@ -138,6 +153,7 @@ def apply_theme(app: QApplication, name: str) -> Theme:
     app.setFont(font)
     app.setPalette(_palette(_current))
     app.setStyleSheet(style_sheet(_current))
+    watch.changed.emit()
     return _current
 
 

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QWidget
 
 from annotator.document import Change, PartKind
 from annotator.figures import Figure
+from annotator.qt import theme
 from annotator.qt.canvas import marks, ring
 from annotator.qt.canvas.bodies import paint_figures
 from annotator.qt.canvas.eye import Eye
@@ -82,6 +83,7 @@ class BodyView(QWidget):
         workspace.when(Change.PHOTO | Change.PEOPLE | Change.LIVE, self.repose)
         workspace.when(Change.SELECTION, self.update)
         workspace.options_changed.connect(self.repose)
+        theme.watch.changed.connect(self.recolour)
         workspace.turned.connect(lambda: self.hand.give_up())
 
     # --- what a view is
@@ -121,6 +123,11 @@ class BodyView(QWidget):
         self._quick = bool(self.workspace.document.live) or self.held
         self._stale = True
         self.update()
+
+    def recolour(self) -> None:
+        """Another theme: other colours around."""
+        self._still = None
+        self.repose()
 
     def moved(self) -> None:
         """The eye moved."""
@@ -281,13 +288,6 @@ class BodyView(QWidget):
         if not self.hand.wheel(steps):
             self.zoom(_WHEEL_STEP**steps, event.position().x(), event.position().y())
         event.accept()
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Another theme: other colours around."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.StyleChange:
-            self._still = None
-            self.repose()
 
     def leaveEvent(self, event: QEvent) -> None:
         """Nothing is under the cursor any more."""

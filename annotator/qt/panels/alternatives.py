@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QIcon, QImage, QPixmap
 from PySide6.QtWidgets import QGridLayout, QToolButton, QWidget
 
@@ -67,6 +67,7 @@ class Alternatives(QWidget):
         layout.addLayout(self._grid)
         self.setLayout(layout)
         workspace.when(Change.PHOTO | Change.PEOPLE | Change.SELECTION, self._ask)
+        theme.watch.changed.connect(self.recolour)
 
     def take_next(self) -> None:
         """Take the next one; after the last comes the first."""
@@ -102,10 +103,9 @@ class Alternatives(QWidget):
         self.title.setText(tr("Looking for other depths…"))
         self._ticket = self._desk.read(look, self._show)
 
-    def changeEvent(self, event: QEvent) -> None:
+    def recolour(self) -> None:
         """Another theme: other pictures."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.StyleChange and self._asked is not None and self.isVisible():
+        if self._asked is not None:
             self._asked = None
             self._ask()
 

@@ -55,6 +55,7 @@ class CampaignPanel(QWidget):
         self.setLayout(self._layout)
         session.advised.connect(lambda _: self._changed())
         session.listed.connect(self._changed)
+        theme.watch.changed.connect(self._colour)
 
     def close_reading(self) -> None:
         """Wait for what is being read; before the project is closed."""
@@ -133,23 +134,32 @@ class CampaignPanel(QWidget):
         if self._plot is None:
             import pyqtgraph
 
-            roles = theme.current()
-            self._plot = plot = pyqtgraph.PlotWidget(background=roles.background)
+            self._plot = plot = pyqtgraph.PlotWidget()
             plot.setFixedHeight(_PLOT_HEIGHT)
-            plot.setLabel("bottom", tr("actions"), color=roles.quiet_text)
-            plot.setLabel("left", tr("gain, mm"), color=roles.quiet_text)
             plot.setMenuEnabled(False)
             plot.setMouseEnabled(False, False)
             plot.hideButtons()
             for side in ("left", "bottom"):
-                plot.getAxis(side).setPen(roles.hairline)
-                plot.getAxis(side).setTextPen(roles.quiet_text)
                 plot.getAxis(side).enableAutoSIPrefix(False)
             plot.setAccessibleName(tr("Gain so far by effort so far"))
-            self._curve = plot.plot([], [], pen=pyqtgraph.mkPen(QColor(roles.accent), width=2))
+            self._curve = plot.plot([], [])
+            self._colour()
             self._layout.insertWidget(2, plot)
         self._plot.show()
         self._curve.setData([0, *now.effort], [0.0, *now.gain_mm])
+
+    def _colour(self) -> None:
+        """The plot in the colours of the theme."""
+        if self._plot is None:
+            return
+        roles = theme.current()
+        self._plot.setBackground(roles.background)
+        self._plot.setLabel("bottom", tr("actions"), color=roles.quiet_text)
+        self._plot.setLabel("left", tr("gain, mm"), color=roles.quiet_text)
+        for side in ("left", "bottom"):
+            self._plot.getAxis(side).setPen(roles.hairline)
+            self._plot.getAxis(side).setTextPen(roles.quiet_text)
+        self._curve.setPen(QColor(roles.accent), width=2)
 
     def _go(self, item: QListWidgetItem | None) -> None:
         item = item or self.list.item(0)

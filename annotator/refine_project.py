@@ -26,7 +26,7 @@ from annotator.refine_report import Changed, write_report
 from annotator.refine_result import withheld_gain
 from annotator.runs import CURVE, SHARD, JobError, News, RunFolder
 from annotator.shards import Shard, ShardRow, shard_key, write_shard
-from cliff_core.body import load_body
+from cliff_core.body import Body, load_body
 from cliff_core.execution.array_cache import ArrayCache
 from cliff_core.execution.engines import Engine
 from cliff_core.execution.rows import Workspace
@@ -38,7 +38,7 @@ from cliff_core.training.crew import FEATURES, Crew, Task, refine_known
 from cliff_core.training.finetune import Epoch, FinetuneSettings, Watch
 from cliff_core.training.guard import UNSUPERVISED, distance_mm
 from cliff_core.training.refine_people import KnownPeople
-from cliff_core.training.refining import RefinedPeople, lowest_withheld, save_model
+from cliff_core.training.refining import Bodies, RefinedPeople, lowest_withheld, rows_of, save_model
 
 SUMMARY, REPORT, WEIGHTS = "summary.json", "report.html", "weights.pt"
 CACHE = "features.cache"
@@ -90,7 +90,8 @@ def refine_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
         people = _refined(cast.known, work, settings, news)
         open_rows += [people.prior, people.refined]
         if settings.get("polish", True):
-            people = _polished(body, cast, people, news)
+            people = _polished(body, cast, people, Workspace(work), news)
+            open_rows.append(people.refined)
         said = _summary(project, cast, people)
         said["spent"] = {name: round(value, 3) for name, value in {**looked, **people.seconds}.items()}
         if people.model is not None:
@@ -166,16 +167,26 @@ def _refined(known: KnownPeople, work: Path, settings: Mapping[str, Any], news: 
         return refine_known(known, task, crew.team, Workspace(work, token=known.token), news, watch)
 
 
-def _polished(body, cast: Cast, people: RefinedPeople, news: News) -> RefinedPeople:
-    """The bodies that are taken, each a last step nearer to its points; holds everybody in memory."""
+def _polished(body: Body, cast: Cast, people: RefinedPeople, work: Workspace, news: News) -> RefinedPeople:
+    """The bodies that are taken, each a last step nearer to its points; some hundred in memory at a time."""
     from cliff_core.training.polishing import polish_people
 
     assert cast.known is not None
-    crops, rows = cast.known.crops, np.flatnonzero(people.verdict.takes_refined).tolist()
-    weight = crops.points[..., 2] * cast.known.trust
-    refined = list(people.refined)
-    polished = polish_people(body, crops, weight, refined, cast.edits, rows, news, lambda: news.should_stop)
-    return replace(people, refined=polished)
+    assert isinstance(people.refined, Bodies)
+    crops, trust, edits, takes = cast.known.crops, cast.known.trust, cast.edits, people.verdict.takes_refined
+    total = int(takes.sum())
+
+    def polish(some: slice, estimates: list[Estimate]) -> list[Estimate]:
+        rows, before = np.flatnonzero(takes[some]).tolist(), int(takes[: some.start].sum())
+        these = rows_of(crops, range(some.start, some.stop))
+        weight = these.points[..., 2] * trust[some]
+
+        def progress(done: int, _: int, text: str) -> None:
+            news(before + done, total, text)
+
+        return polish_people(body, these, weight, estimates, edits[some], rows, progress, lambda: news.should_stop)
+
+    return replace(people, refined=people.refined.changed(work, "polished", polish))
 
 
 def _summary(project: Project, cast: Cast, people: RefinedPeople) -> dict[str, Any]:

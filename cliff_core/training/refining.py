@@ -68,6 +68,20 @@ class Bodies(Sequence[Estimate]):
             return self._estimates([rows])[0]
         return self._estimates(list(rows))
 
+    def changed(self, work: Workspace, name: str, change: Callable[[slice, list[Estimate]], list[Estimate]]) -> Bodies:
+        """These bodies changed some hundred at a time; kept under a name, as these are.
+
+        Args:
+            work: where to keep them.
+            name: under which.
+            change: from rows and their bodies to the bodies they shall be.
+        """
+        numbers = work.rows(name, len(self), [NUMBERS], "float64")
+        for start in range(0, len(self), _CHUNK):
+            rows = slice(start, min(start + _CHUNK, len(self)))
+            numbers.write(start, _packed(change(rows, self[rows])))
+        return Bodies(self._people, numbers, self._gender, self._model)
+
     def close(self) -> None:
         """Nobody asks any more."""
         self._numbers.close()
@@ -256,10 +270,7 @@ class _Everybody:
     def _numbers(self, predictor: Predictor, crops: Crops) -> torch.Tensor:
         """(n, 161) bodies, joints and errors."""
         found = regress(predictor.model, crops.features, crops.bbox_info, crops.points)
-        bodies = [
-            np.concatenate([each.params.pose_rotvec.ravel(), each.params.betas, each.params.transl, each.cam_crop])
-            for each in predictor.placed_bodies(crops, *found)
-        ]
+        bodies = _packed(predictor.placed_bodies(crops, *found))
         rotmat, betas, cam_crop = found
         posed = self.torch_body(rotmat, betas)
         known = torch.cat([self.torch_body.known["coco23"], torch.ones(24, dtype=torch.bool)])
@@ -267,7 +278,16 @@ class _Everybody:
         error = (project_to_crop(posed.points(), cam_crop, crops.bbox_info) - crops.points[..., :2]).norm(dim=-1)
         total = weight.sum(1)
         errors = torch.where(total > 0, (error.clamp(max=1) * weight).sum(1) / total.clamp(min=1e-9), torch.nan)
-        return torch.cat([torch.from_numpy(np.array(bodies)), posed.joints.flatten(1), errors[:, None]], 1)
+        return torch.cat([bodies, posed.joints.flatten(1), errors[:, None]], 1)
+
+
+def _packed(bodies: Sequence[Estimate]) -> torch.Tensor:
+    """(n, 88) the numbers of bodies, as `Bodies` keeps them."""
+    rows = [
+        np.concatenate([each.params.pose_rotvec.ravel(), each.params.betas, each.params.transl, each.cam_crop])
+        for each in bodies
+    ]
+    return torch.from_numpy(np.array(rows))
 
 
 def lowest_withheld(tuned: Finetuned) -> float:

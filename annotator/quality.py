@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -53,10 +53,14 @@ def point_errors_px(figure: Figure) -> np.ndarray:
     return errors
 
 
-@lru_cache(maxsize=8)
+_LOOKING: WeakKeyDictionary[Body, SelfContact] = WeakKeyDictionary()  # a closed project's bodies are not kept
+
+
 def self_contact_of(body: Body) -> SelfContact:
     """What finds a body inside itself; made once for each body model."""
-    return SelfContact(body)
+    if body not in _LOOKING:
+        _LOOKING[body] = SelfContact(body)
+    return _LOOKING[body]
 
 
 def quality_of(figure: Figure) -> Quality | None:

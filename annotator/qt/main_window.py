@@ -194,6 +194,7 @@ class MainWindow(QMainWindow):
         self.pages.removeWidget(area.page)
         area.page.deleteLater()
         area.deleteLater()
+        area.session.deleteLater()
         self.settings.set("last_open", "")
         self.start.refresh()
         self.pages.setCurrentWidget(self.start)

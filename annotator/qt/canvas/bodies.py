@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from weakref import WeakKeyDictionary
 
 import cv2
 import numpy as np
@@ -60,10 +60,17 @@ def paint_figures(
     paint_bodies(colours, bodies, shown[0][0].body.faces, view, opacity, 1.25 * ratio, fine)
 
 
-@cache
+_EDGES: WeakKeyDictionary[Body, tuple[np.ndarray, np.ndarray]] = WeakKeyDictionary()  # not kept beyond the body
+
+
 def _edges(body: Body) -> tuple[np.ndarray, np.ndarray]:
     """(E, 2) edges of a mesh, and (E, 2) the faces on their two sides."""
-    faces = body.faces
+    if body not in _EDGES:
+        _EDGES[body] = _found_edges(body.faces)
+    return _EDGES[body]
+
+
+def _found_edges(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     count = len(faces)
     sides = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
     owner = np.tile(np.arange(count), 3)

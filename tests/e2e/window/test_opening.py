@@ -1,7 +1,9 @@
 """The window opens projects, says what is wrong with them, and comes back where the person was."""
 
+import gc
 import subprocess
 import sys
+import weakref
 
 from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import QApplication, QWidget
@@ -131,3 +133,15 @@ app.exec()
         [sys.executable, "-c", opens], cwd=repository, capture_output=True, text=True, timeout=120, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_closed_project_leaves_nothing_in_memory(make_window, folder, qtbot):
+    window = make_window()
+    window.open(folder)
+    qtbot.waitUntil(lambda: window.area is not None and window.area.canvas.workspace.is_ready, timeout=60_000)
+    left = [weakref.ref(each) for each in (window.area.session, window.area.canvas.workspace, window.area.canvas)]
+    left += [weakref.ref(body) for body in window.area.canvas.workspace._bodies.values()]
+    window.close_project()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    gc.collect()
+    assert [each() for each in left] == [None] * len(left)

@@ -7,7 +7,8 @@ the work, without starting Python, and its memory is its own.
 
 Memory is measured on two projects, one twenty times as large, whose features lie in the cache beforehand, with one
 epoch of tuning of a network that has the bundled one's trunk and a small head: all that grows with people grows as in a
-whole run, which only takes longer and holds a larger head some times over, however many people there are. Propose
+whole run, which only takes longer and holds a larger head some times over, however many people there are. The polish
+is left out: it has some hundred people at a time. Propose
 plans, reads and refuses the same photos, which have no files: all that it keeps of them while it goes on can grow, what
 it holds of the photos at work cannot.
 """
@@ -193,7 +194,7 @@ def _memory(folder: Path, people: int, seed: int, progress: Progress) -> dict[st
     _, said = _job(
         folder,
         "refine",
-        {"epochs": 1, "seed": seed, "model": str(folder / "small.pt"), "workers": 1, "threads": 1},
+        {"epochs": 1, "seed": seed, "model": str(folder / "small.pt"), "workers": 1, "polish": False, "threads": 1},
         progress,
     )
     _, proposed = _job(folder, "propose", {}, progress)

@@ -43,7 +43,7 @@ def pictures(report: LoopReport) -> dict[str, np.ndarray]:
     found["peers-speed.png"] = scatter_charts(speed, "Error against time of one core per person")
     fits = [str(replace(BASE, focal=focal)) for focal in (0.5, 1.0, 2.0)]
     fit = [_scatter(report, name, "px") for name in fits if name in report.conditions]
-    found["peers-fit.png"] = scatter_charts(fit, "A tighter fit of the points is not a better body")
+    found["peers-fit.png"] = scatter_charts(fit, "Error in 3D against error of the points that were given")
     return found
 
 
@@ -51,11 +51,11 @@ def _noise(report: LoopReport, joint_set: str) -> Plot:
     """MPJPE over noise of the points."""
     plain = [each for each in CONDITIONS if each == Condition(joint_set, each.noise_px)]
     known = {each.noise_px: report.conditions[str(each)] for each in plain if str(each) in report.conditions}
-    curves = [
-        Curve(line, list(known), [rows[line].figures["mpjpe"].mean for rows in known.values()])
-        for line in _LINES
-        if all(line in rows for rows in known.values())
-    ]
+    curves = []
+    for line in _LINES:
+        there = {noise: rows[line].figures["mpjpe"].mean for noise, rows in known.items() if line in rows}
+        if there:
+            curves.append(Curve(line, list(there), list(there.values())))
     return Plot(f"{_SETS[joint_set]}: MPJPE, mm", "noise of the points, px at 256", curves)
 
 

@@ -23,7 +23,7 @@ from annotator.predict import usual_workers
 from annotator.project import EditError, Prediction, Project
 from annotator.refine_cast import Cast, gather_cast, missing_features
 from annotator.refine_report import Changed, write_report
-from annotator.refine_result import withheld_gain
+from annotator.refine_result import is_nearer, placed_gain, withheld_gain
 from annotator.runs import CURVE, SHARD, JobError, News, RunFolder
 from annotator.shards import Shard, ShardRow, shard_key, write_shard
 from cliff_core.body import Body, load_body
@@ -31,6 +31,9 @@ from cliff_core.execution.array_cache import ArrayCache
 from cliff_core.execution.engines import Engine
 from cliff_core.execution.rows import Workspace
 from cliff_core.execution.streams import available_cores
+from cliff_core.fitting.kinematics import Skeleton
+from cliff_core.geometry.camera import project as project_points
+from cliff_core.geometry.rotations import rotvec_to_rotmat
 from cliff_core.inference import Predictor
 from cliff_core.models import load_cliff
 from cliff_core.records import Estimate
@@ -93,6 +96,8 @@ def refine_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
             people = _polished(body, cast, people, Workspace(work), news)
             open_rows.append(people.refined)
         said = _summary(project, cast, people)
+        said |= placed_gain(*_misses(project, body, cast, people))
+        said["better"] = said["better"] or is_nearer(said)
         said["spent"] = {name: round(value, 3) for name, value in {**looked, **people.seconds}.items()}
         if people.model is not None:
             said["weights"] = save_model(people.model, run.path / WEIGHTS, f"{model.name}-refined")
@@ -234,6 +239,33 @@ def _summary(project: Project, cast: Cast, people: RefinedPeople) -> dict[str, A
         "suspicion_mm": _number(float(np.median(verdict.suspicion_mm))),
         "refused": _some(cast.refused),
     }
+
+
+def _misses(project: Project, body: Body, cast: Cast, people: RefinedPeople) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) how far the points that teach lie from the body in the project, and from the new one, crop units.
+
+    NaN for people without such points or without a body, and for those who keep theirs.
+    """
+    assert cast.known is not None
+    crops, skeleton = cast.known.crops, Skeleton(body)
+    errors = np.full((2, len(cast)), np.nan)
+    for row in np.flatnonzero(people.verdict.takes_refined & np.asarray(cast.has_body, dtype=bool)).tolist():
+        points = crops.points[row].numpy().astype(np.float64)
+        weight = points[:, 2] * cast.known.trust[row].numpy() * skeleton.known
+        try:
+            present = project.person(cast.person_ids[row]).body
+        except EditError:  # gone meanwhile
+            continue
+        if present is None or not weight.any():
+            continue
+        refined, half_px = people.refined[row], crops.box_height_px[row] / 2
+        for number, params in enumerate((present.params, refined.params)):
+            posed = skeleton.points(rotvec_to_rotmat(params.pose_rotvec), params.betas, params.transl)
+            focal, centre = refined.camera.focal_length_px, refined.camera.centre_px
+            shown = project_points(posed[None], np.array([focal]), np.array([centre]))[0]
+            away = np.linalg.norm((shown - crops.centre_px[row]) / half_px - points[:, :2], axis=1)
+            errors[number, row] = np.average(np.clip(np.nan_to_num(away, nan=1.0), 0, 1), weights=weight)
+    return errors[0], errors[1]
 
 
 def _some(lines: Sequence[str]) -> list[str]:

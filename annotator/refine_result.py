@@ -1,4 +1,4 @@
-"""What a refinement says when it is over: whether it helped, and pictures of those whom it changes most.
+"""What a refinement says when it is over: whether it helped, whether to apply it, and pictures of whom it changes most.
 
 Each person's withheld points are measured before and after, so that people who are hard anyway cancel out. The mean of
 these differences has a standard error; a difference within two of them is what other people, drawn at random, might
@@ -22,6 +22,7 @@ from annotator.project.filesystem import write_whole
 BETTER, SAME, WORSE, UNKNOWN = "better", "about the same", "worse", "unknown"
 
 _ERRORS = 2.0  # standard errors that are needed
+_NEARER = 0.2  # share by which bodies must lie nearer to placed points to be worth taking for that alone
 _FEWEST = 3  # people; of fewer the spread is not known
 
 
@@ -35,16 +36,35 @@ def withheld_gain(before: np.ndarray, after: np.ndarray) -> dict[str, float | No
         "withheld_gain", the mean of the differences as a share of the mean error before, and "withheld_gain_error", its
         standard error over people; `None` where too few people have withheld points.
     """
+    gain, error = _gain(before, after)
+    return {"withheld_gain": gain, "withheld_gain_error": error}
+
+
+def placed_gain(now: np.ndarray, new: np.ndarray) -> dict[str, float | None]:
+    """How much nearer the new bodies lie to the points that were placed than those in the project, for the summary.
+
+    Bodies may be older than the points; then a network that is the same as before still has better ones for them.
+
+    Args:
+        now, new: (N,) each person's mean error, crop units; NaN for people without placed points or without a body.
+
+    Returns:
+        "placed_now" and "placed_new", means over people, "placed_gain" and its standard error "placed_gain_error".
+    """
+    gain, error = _gain(now, new)
+    known = np.isfinite(now) & np.isfinite(new)
+    means = [round(float(each[known].mean()), 6) if known.any() else None for each in (now, new)]
+    return {"placed_now": means[0], "placed_new": means[1], "placed_gain": gain, "placed_gain_error": error}
+
+
+def _gain(before: np.ndarray, after: np.ndarray) -> tuple[float | None, float | None]:
     before, after = np.asarray(before, np.float64), np.asarray(after, np.float64)
     held = np.isfinite(before) & np.isfinite(after)
     differences, mean = before[held] - after[held], before[held].mean() if held.any() else 0.0
     if len(differences) < _FEWEST or not mean > 0:
-        return {"withheld_gain": None, "withheld_gain_error": None}
+        return None, None
     error = differences.std(ddof=1) / np.sqrt(len(differences))
-    return {
-        "withheld_gain": round(float(differences.mean() / mean), 6),
-        "withheld_gain_error": round(float(error / mean), 6),
-    }
+    return round(float(differences.mean() / mean), 6), round(float(error / mean), 6)
 
 
 def verdict_of(said: Mapping[str, Any]) -> str:
@@ -55,6 +75,18 @@ def verdict_of(said: Mapping[str, Any]) -> str:
     if abs(gain) <= _ERRORS * error:
         return SAME
     return BETTER if gain > 0 else WORSE
+
+
+def is_nearer(said: Mapping[str, Any]) -> bool:
+    """Whether the new bodies lie clearly nearer to the placed points than those in the project."""
+    gain, error = said.get("placed_gain"), said.get("placed_gain_error")
+    return gain is not None and error is not None and gain > max(_NEARER, _ERRORS * error)
+
+
+def is_worth_applying(said: Mapping[str, Any]) -> bool:
+    """Whether to suggest it: the network got better, or it did not get worse and its bodies know the points of now."""
+    verdict = verdict_of(said)
+    return verdict == BETTER or (verdict != WORSE and is_nearer(said))
 
 
 _PICTURES, _LIST = "changes", "changes.json"

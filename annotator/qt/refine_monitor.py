@@ -16,7 +16,7 @@ from annotator.qt.desk import Desk, Ticket
 from annotator.qt.jobs_watch import JobsWatch, JobView, time_left
 from annotator.qt.strings import tr
 from annotator.qt.widgets import button, column, label, row, set_role
-from annotator.refine_result import BETTER, SAME, UNKNOWN, WORSE, read_changes, verdict_of
+from annotator.refine_result import BETTER, SAME, UNKNOWN, WORSE, is_nearer, is_worth_applying, read_changes, verdict_of
 
 _COLOURS = {"fitted": "#56B4E9", "withheld": "#E69F00", "prior_distance": "#009E73"}
 
@@ -139,7 +139,7 @@ class RefineMonitor(QDialog):
         return known
 
     def _judge(self, job: JobView, has_result: bool) -> None:
-        """The comparison; "apply" is the default only where the held-out points say that it is better."""
+        """The comparison; "apply" is the default only where points say that it is better."""
         said = job.result
         self.verdict.setVisible(True)
         if not has_result:
@@ -147,23 +147,25 @@ class RefineMonitor(QDialog):
             self.judgement.setText(words.get(job.state, tr("It was stopped before there was a result.")))
             return
         verdict = verdict_of(said)
-        better = verdict == BETTER
         before, after = said.get("withheld_before"), said.get("withheld_after")
         share = f"{abs(100 * (said.get('withheld_gain') or 0)):.0f}"
         spread = f"{200 * (said.get('withheld_gain_error') or 0):.0f}"
         words = {
             BETTER: tr("Better: held-out points lie {share} % nearer (± {spread}).", share=share, spread=spread),
             SAME: tr(
-                "About the same: held-out points changed by {share} %, chance is ± {spread}. Keeping the old is safe.",
+                "About the same: held-out points changed by {share} %, chance is ± {spread}.",
                 share=share,
                 spread=spread,
             )
             if said.get("withheld_gain")
-            else tr("Nothing was learned: held-out points lie where they lay. Keeping the old is safe."),
+            else tr("Nothing was learned: held-out points lie where they lay."),
             WORSE: tr("Worse: held-out points lie {share} % farther off (± {spread}).", share=share, spread=spread),
-            UNKNOWN: tr("Too few people have held-out points to say whether it is better. Keeping the old is safe."),
+            UNKNOWN: tr("Too few people have held-out points to say whether it is better."),
         }
-        self.judgement.setText(words[verdict])
+        advice = "" if verdict == BETTER else " " + tr("Keeping the old is safe.")
+        if verdict in (SAME, UNKNOWN) and is_nearer(said):
+            advice = " " + tr("But the bodies of now are farther from the placed points than the new ones.")
+        self.judgement.setText(words[verdict] + advice)
         set_role(self.judgement, {BETTER: "good", WORSE: "bad"}.get(verdict, "title"))
         if said.get("report"):
             report = Path(said["report"])
@@ -176,13 +178,17 @@ class RefineMonitor(QDialog):
                 tr("People whose held-out points came nearer"),
                 f"{said.get('withheld_nearer', 0):,} / {said.get('withheld_people', 0):,}",
             ),
+            (
+                tr("Placed points from the bodies of now › the new ones, %"),
+                f"{_percent(said.get('placed_now'))}  ›  {_percent(said.get('placed_new'))}",
+            ),
             (tr("Joints move by (median)"), f"{said.get('moved_mm') or 0:.0f} mm"),
         )
         for place, (what, value) in enumerate(facts):
             self._table.addWidget(label(what, "quiet"), place, 0)
             self._table.addWidget(label(value), place, 1)
         self._table.setColumnStretch(0, 1)
-        first = self.apply if better else self.keep
+        first = self.apply if is_worth_applying(said) else self.keep
         set_role(first, "primary")
         first.setDefault(True)
         first.setFocus(Qt.FocusReason.OtherFocusReason)

@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from annotator.refine_result import BETTER, SAME, UNKNOWN, WORSE, verdict_of, withheld_gain
+from annotator.refine_result import (
+    BETTER,
+    SAME,
+    UNKNOWN,
+    WORSE,
+    is_worth_applying,
+    placed_gain,
+    verdict_of,
+    withheld_gain,
+)
 
 
 def people(gain: float, spread: float, count: int = 50) -> tuple[np.ndarray, np.ndarray]:
@@ -45,3 +54,14 @@ def test_of_too_few_nothing_is_said():
     assert verdict_of(withheld_gain(np.array([0.1, 0.2]), np.array([0.05, 0.1]))) == UNKNOWN
     assert verdict_of(withheld_gain(np.full(5, np.nan), np.full(5, np.nan))) == UNKNOWN
     assert verdict_of({}) == UNKNOWN
+
+
+def test_bodies_that_are_older_than_the_points_are_worth_replacing_unless_the_network_got_worse():
+    same, worse = withheld_gain(*people(0.001, 0.05)), withheld_gain(*people(-0.02, 0.02))
+    stale = placed_gain(np.full(20, 0.1) + 0.001 * np.arange(20), np.full(20, 0.02))
+    fresh = placed_gain(np.full(20, 0.1) + 0.001 * np.arange(20), np.full(20, 0.095))
+
+    assert is_worth_applying(same | stale)
+    assert not is_worth_applying(same | fresh)
+    assert not is_worth_applying(worse | stale)
+    assert stale["placed_new"] == pytest.approx(0.02)

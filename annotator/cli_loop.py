@@ -54,7 +54,7 @@ def refine(
     polish: Annotated[bool, typer.Option(help="At the end, also fit each body to its own points.")] = True,
     out: Annotated[Path | None, typer.Option(help="Folder for a copy of report, summary and weights.")] = None,
     always: Annotated[
-        bool, typer.Option("--always", help="Apply it even where withheld points do not say that it is better.")
+        bool, typer.Option("--always", help="Apply it even where the points do not say that it is better.")
     ] = False,
     model: Model = None,
     body: BodyFile = None,

@@ -112,7 +112,7 @@ class RefineReport:
         kept: who stay as they are: the guard kept the body they had, or they are done, accepted or removed.
         protected: of the changed ones, those of whom a person had set something, which stayed.
         withheld_before, withheld_after: error of withheld points, % of half a crop; `None` if nothing was withheld.
-        better: whether the withheld points say that it is.
+        better: whether it is worth applying (`refine_result.is_worth_applying`).
         seconds: wall time of the job.
         step: what takes all of it back; `None` if nothing was applied.
         refused: one line for each who was left out, and why.
@@ -142,7 +142,7 @@ class RefineReport:
         if not self.supervising:
             lines.append("nobody has points that a person placed: correct some people, then refine again")
         elif self.step is None:
-            lines.append("not applied: the withheld points do not say that it is better; --always applies it anyway")
+            lines.append("not applied: the points do not say that it is better; --always applies it anyway")
         else:
             lines.append(f"{self.changed} bodies changed, {self.kept} stayed; {self.protected} with edits, all kept")
         lines += [f"left out: {line}" for line in self.refused]
@@ -163,7 +163,7 @@ def refine_on(
     workers: int | None,
     progress: Progress,
 ) -> RefineReport:
-    """Fine-tune on the project's people and predict them again; applied where withheld points say that it is better.
+    """Fine-tune on the project's people and predict them again; applied where `refine_result.is_worth_applying`.
 
     Raises:
         ProjectError: the project cannot be written.

@@ -23,7 +23,7 @@ from annotator.predict import usual_workers
 from annotator.project import EditError, Prediction, Project
 from annotator.refine_cast import Cast, gather_cast, missing_features
 from annotator.refine_report import Changed, write_report
-from annotator.refine_result import is_nearer, placed_gain, withheld_gain
+from annotator.refine_result import is_worth_applying, placed_gain, withheld_gain
 from annotator.runs import CURVE, SHARD, JobError, News, RunFolder
 from annotator.shards import Shard, ShardRow, shard_key, write_shard
 from cliff_core.body import Body, load_body
@@ -97,7 +97,7 @@ def refine_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
             open_rows.append(people.refined)
         said = _summary(project, cast, people)
         said |= placed_gain(*_misses(project, body, cast, people))
-        said["better"] = said["better"] or is_nearer(said)
+        said["better"] = is_worth_applying(said)
         said["spent"] = {name: round(value, 3) for name, value in {**looked, **people.seconds}.items()}
         if people.model is not None:
             said["weights"] = save_model(people.model, run.path / WEIGHTS, f"{model.name}-refined")
@@ -231,7 +231,6 @@ def _summary(project: Project, cast: Cast, people: RefinedPeople) -> dict[str, A
         "withheld_people": int(held.sum()),
         "withheld_nearer": nearer,
         **withheld_gain(evidence.withheld_before, evidence.withheld_after),
-        "better": bool(before is not None and after is not None and after < before),
         "refined": int(verdict.takes_refined.sum()),
         "kept": int((~verdict.takes_refined).sum()),
         "kept_because": sorted(kept_because) + _more(len(kept)),

@@ -34,7 +34,7 @@ def withheld_gain(before: np.ndarray, after: np.ndarray) -> dict[str, float | No
 
     Returns:
         "withheld_gain", the mean of the differences as a share of the mean error before, and "withheld_gain_error", its
-        standard error over people; `None` where too few people have withheld points.
+        standard error over people; `None` where nobody, or too few, have withheld points.
     """
     gain, error = _gain(before, after)
     return {"withheld_gain": gain, "withheld_gain_error": error}
@@ -61,10 +61,12 @@ def _gain(before: np.ndarray, after: np.ndarray) -> tuple[float | None, float | 
     before, after = np.asarray(before, np.float64), np.asarray(after, np.float64)
     held = np.isfinite(before) & np.isfinite(after)
     differences, mean = before[held] - after[held], before[held].mean() if held.any() else 0.0
-    if len(differences) < _FEWEST or not mean > 0:
+    if not mean > 0:
         return None, None
-    error = differences.std(ddof=1) / np.sqrt(len(differences))
-    return round(float(differences.mean() / mean), 6), round(float(error / mean), 6)
+    gain = round(float(differences.mean() / mean), 6)
+    if len(differences) < _FEWEST:
+        return gain, None
+    return gain, round(float(differences.std(ddof=1) / np.sqrt(len(differences)) / mean), 6)
 
 
 def verdict_of(said: Mapping[str, Any]) -> str:
@@ -80,7 +82,7 @@ def verdict_of(said: Mapping[str, Any]) -> str:
 def is_nearer(said: Mapping[str, Any]) -> bool:
     """Whether the new bodies lie clearly nearer to the placed points than those in the project."""
     gain, error = said.get("placed_gain"), said.get("placed_gain_error")
-    return gain is not None and error is not None and gain > max(_NEARER, _ERRORS * error)
+    return gain is not None and gain > max(_NEARER, _ERRORS * (error or 0.0))
 
 
 def is_worth_applying(said: Mapping[str, Any]) -> bool:

@@ -23,6 +23,24 @@ def repository() -> Path:
     return REPOSITORY
 
 
+@pytest.fixture(scope="session")
+def small_weights(tmp_path_factory) -> Path:
+    """A small open CLIFF as a file, with which a refinement is quick; it knows nothing."""
+    import torch
+
+    from cliff_core.models.open_cliff import OpenCliff, OpenCliffConfig
+    from cliff_core.training.refining import save_model
+
+    torch.manual_seed(0)
+    made = OpenCliff(OpenCliffConfig(image_width=32, points_width=64, blocks=1, points_iterations=2), "small")
+    start = torch.eye(3).repeat(24, 1, 1)
+    start[0] = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
+    made.init_pose.copy_(start[:, :, :2].reshape(1, 144))
+    path = tmp_path_factory.mktemp("model") / "small.pt"
+    save_model(made.eval(), path, "small")
+    return path
+
+
 @pytest.fixture(autouse=True)
 def leaves_nothing_behind():
     """Fail a test that leaves a thread or a child process running; both get a moment to end on their own."""

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from annotator.apply import apply_job, discard_job
 from annotator.bench_project import make_project
@@ -21,31 +20,15 @@ from annotator.jobs import Job, JobRequest, Jobs
 from annotator.project import open_project
 from annotator.project.integrity import check_project
 from annotator.runs import RunFolder
-from cliff_core.models.open_cliff import OpenCliff, OpenCliffConfig
-from cliff_core.training.refining import save_model
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="kills by signal, and finds whom in /proc")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SECONDS = 1800.0
-SMALL = OpenCliffConfig(image_width=32, points_width=64, blocks=1, points_iterations=2)
 
 
 def silent(done, total, text):
     pass
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory) -> Path:
-    """A small network, with which a refinement is quick."""
-    torch.manual_seed(0)
-    made = OpenCliff(SMALL, "small")
-    start = torch.eye(3).repeat(24, 1, 1)
-    start[0] = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
-    made.init_pose.copy_(start[:, :, :2].reshape(1, 144))
-    path = tmp_path_factory.mktemp("model") / "small.pt"
-    save_model(made.eval(), path, "small")
-    return path
 
 
 def labelled(folder: Path, people: int) -> Path:
@@ -164,8 +147,8 @@ def disturbed(folder: Path, settings: dict, dice: random.Random, kills: list[str
     return killed
 
 
-def test_a_refinement_of_which_window_job_and_worker_are_killed_gives_the_same_bodies(few, weights):
-    settings = {"model": str(weights), "workers": 2, "epochs": 4}
+def test_a_refinement_of_which_window_job_and_worker_are_killed_gives_the_same_bodies(few, small_weights):
+    settings = {"model": str(small_weights), "workers": 2, "epochs": 4}
     calm, rough = copied(few, "calm"), copied(few, "rough")
     _, before = contents(calm)
     started = time.monotonic()
@@ -209,12 +192,12 @@ def wait_for(jobs: Jobs, job: Job, condition=lambda job: job.has_ended) -> Job:
     return job
 
 
-def test_a_cancelled_refinement_leaves_no_trace(few, weights):
+def test_a_cancelled_refinement_leaves_no_trace(few, small_weights):
     folder = copied(few, "cancelled")
     before = contents(folder)
     with open_project(folder) as project:
         jobs = Jobs(folder)
-        job = jobs.start(JobRequest("refine", {"model": str(weights), "workers": 2, "epochs": 60}))
+        job = jobs.start(JobRequest("refine", {"model": str(small_weights), "workers": 2, "epochs": 60}))
         wait_for(jobs, job, lambda each: each.curves or each.has_ended)
         job.cancel()
         wait_for(jobs, job)
@@ -242,9 +225,9 @@ run_job(Path(sys.argv[1]))
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_said_and_the_job_goes_on_when_there_is_room(few, weights):
+def test_a_full_disk_is_said_and_the_job_goes_on_when_there_is_room(few, small_weights):
     calm, rough = copied(few, "roomy"), copied(few, "full")
-    settings = {"model": str(weights), "epochs": 3}
+    settings = {"model": str(small_weights), "epochs": 3}
     finished(calm, settings)
     run = RunFolder.create(rough, JobRequest("refine", settings))
     with run.log.open("ab") as log:  # no file may grow beyond 100 kB, as under a quota

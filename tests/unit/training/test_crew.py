@@ -16,43 +16,29 @@ from cliff_core.execution.ray_engine import require_ray
 from cliff_core.execution.rows import RowFile, Workspace
 from cliff_core.execution.team import ALONE
 from cliff_core.inference import Placed, Predictor
-from cliff_core.models.open_cliff import FEATURE_SIZE, OpenCliff, OpenCliffConfig
+from cliff_core.models import load_cliff
+from cliff_core.models.open_cliff import FEATURE_SIZE
 from cliff_core.records import Box, Camera, Keypoints, Provenance
 from cliff_core.training.crew import FEATURES, Crew, Task, refine_known
 from cliff_core.training.finetune import FinetuneSettings, Watch
 from cliff_core.training.ray_refining import refine_with_ray
 from cliff_core.training.refine_people import KnownPeople
-from cliff_core.training.refining import save_model
 from cliff_core.training.supervision import PersonEdits, weighed_points
 
 COUNT = 21  # a batch and one, whom only one of two workers has
 SIZE = (640, 480)
-SMALL = OpenCliffConfig(image_width=32, points_width=64, blocks=1, points_iterations=2)
 
 
 def silent(done, total, text):
     pass
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory) -> Path:
-    """A small network as a file."""
-    torch.manual_seed(0)
-    made = OpenCliff(SMALL, "small")
-    start = torch.eye(3).repeat(24, 1, 1)
-    start[0] = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
-    made.init_pose.copy_(start[:, :, :2].reshape(1, 144))
-    path = tmp_path_factory.mktemp("model") / "small.pt"
-    save_model(made.eval(), path, "small")
-    return path
-
-
-def task_in(folder: Path, weights: Path, epochs: int = 3) -> tuple[Task, KnownPeople]:
+def task_in(folder: Path, small_weights: Path, epochs: int = 3) -> tuple[Task, KnownPeople]:
     """People with points and edits, ready for others to open."""
     folder.mkdir()
     rng = np.random.default_rng(0)
     boxes = [Box(100 + n, 100, 200 + n, 400) for n in range(COUNT)]
-    placed: Placed = Predictor(OpenCliff(SMALL), load_body()).place(None, boxes, camera=Camera.guess(SIZE))
+    placed: Placed = Predictor(load_cliff(small_weights), load_body()).place(None, boxes, camera=Camera.guess(SIZE))
     rows = RowFile(folder / FEATURES, [FEATURE_SIZE])
     rows.write(0, torch.randn(COUNT, FEATURE_SIZE, generator=torch.Generator().manual_seed(1)))
     sets = [[Keypoints.uniform("coco17", rng.uniform(100, 400, (17, 2)), np.full(17, 2), None, Provenance.HUMAN)]
@@ -62,7 +48,7 @@ def task_in(folder: Path, weights: Path, epochs: int = 3) -> tuple[Task, KnownPe
     trust = np.ones((COUNT, 47), dtype=np.float32)
     known = KnownPeople.of(placed, rows, points.numpy(), trust, by_hand, "features")
     settings = FinetuneSettings(epochs=epochs, batch=20, min_points=1)
-    task = Task(str(weights), None, settings, 2, 1)
+    task = Task(str(small_weights), None, settings, 2, 1)
     task.save(folder, known)
     return task, known
 
@@ -77,8 +63,8 @@ def refined(folder, task, known, size=1, watch=None):
         return refine_known(known, task, crew.team, work, silent, watch or Watch())
 
 
-def test_two_workers_give_what_one_gives(tmp_path, weights):
-    task, known = task_in(tmp_path / "work", weights)
+def test_two_workers_give_what_one_gives(tmp_path, small_weights):
+    task, known = task_in(tmp_path / "work", small_weights)
     alone = refine_known(known, task, ALONE, Workspace(), silent, Watch())
     together = refined(tmp_path / "work", task, known, size=2)
     assert [each.chosen_epochs for each in alone.rounds] == [each.chosen_epochs for each in together.rounds]
@@ -89,8 +75,8 @@ def test_two_workers_give_what_one_gives(tmp_path, weights):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
-def test_a_killed_worker_is_named_and_nobody_waits_for_it(tmp_path, weights):
-    task, known = task_in(tmp_path / "work", weights, epochs=40)
+def test_a_killed_worker_is_named_and_nobody_waits_for_it(tmp_path, small_weights):
+    task, known = task_in(tmp_path / "work", small_weights, epochs=40)
     crew, seen = Crew(tmp_path / "work", 2), []
 
     def curve(stage, epoch):
@@ -111,10 +97,10 @@ class Killed(BaseException):
     """As if the process had ended here."""
 
 
-def test_a_refinement_that_was_cut_off_goes_on_from_its_last_epoch_to_the_same_digits(tmp_path, weights):
-    task, known = task_in(tmp_path / "calm", weights, epochs=6)
+def test_a_refinement_that_was_cut_off_goes_on_from_its_last_epoch_to_the_same_digits(tmp_path, small_weights):
+    task, known = task_in(tmp_path / "calm", small_weights, epochs=6)
     calm = refined(tmp_path / "calm", task, known)
-    task, known = task_in(tmp_path / "rough", weights, epochs=6)
+    task, known = task_in(tmp_path / "rough", small_weights, epochs=6)
     epochs = []
 
     def cut_off(done, total, text):
@@ -136,8 +122,8 @@ def test_a_refinement_that_was_cut_off_goes_on_from_its_last_epoch_to_the_same_d
     assert [each.choosing for each in rough.rounds] == [each.choosing for each in calm.rounds]
 
 
-def test_a_state_of_other_people_is_not_gone_on_from(tmp_path, weights):
-    task, known = task_in(tmp_path / "work", weights)
+def test_a_state_of_other_people_is_not_gone_on_from(tmp_path, small_weights):
+    task, known = task_in(tmp_path / "work", small_weights)
     work = Workspace(tmp_path / "work", token=known.token, seconds_between=0.0)
     refine_known(known, task, ALONE, work, silent, Watch())
     known.crops.points[3, :17, :2] += 0.1
@@ -159,10 +145,10 @@ def test_without_ray_it_says_what_to_install():
 
 @pytest.mark.slow
 @pytest.mark.skipif(not HAS_RAY, reason="Ray is not installed (extra `ray`)")
-def test_ray_gives_what_two_local_workers_give(tmp_path, weights):
-    task, known = task_in(tmp_path / "local", weights)
+def test_ray_gives_what_two_local_workers_give(tmp_path, small_weights):
+    task, known = task_in(tmp_path / "local", small_weights)
     local = bodies(refined(tmp_path / "local", task, known, size=2))
-    task, known = task_in(tmp_path / "ray", weights)
+    task, known = task_in(tmp_path / "ray", small_weights)
     curves = []
     watch = Watch(lambda stage, epoch: curves.append(epoch))
     try:

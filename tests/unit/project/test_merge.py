@@ -39,6 +39,11 @@ def copied(project, person, tmp_path):
         yield ada, bob
 
 
+def copy_open(project, to: Path) -> None:
+    """Copy a project that is open: the backup that opening makes comes and goes meanwhile."""
+    shutil.copytree(project.folder, to, ignore=shutil.ignore_patterns("backups"))
+
+
 def nose(project, person=1) -> list[float]:
     return project.person(person).keypoints("coco17").points_px[0].tolist()
 
@@ -209,8 +214,7 @@ def test_reviews_that_contradict_are_a_question_and_two_reasons_are_kept(copied)
 def test_several_copies_at_once_are_compared_with_each_other_too(copied, tmp_path):
     ada, bob = copied
     bob.edit(MovePoint(1, "coco17", "nose", (11, 12)))
-    # The backup that opening makes comes and goes in the open copy.
-    shutil.copytree(ada.folder, tmp_path / "cleos", ignore=shutil.ignore_patterns("backups"))
+    copy_open(ada, tmp_path / "cleos")
     with open_project(tmp_path / "cleos", who="Cleo", journal=UNSAFE) as cleo:
         cleo.edit(MovePoint(1, "coco17", "nose", (31, 32)))
         cleo.edit(MovePoint(1, "coco17", "left_eye", (33, 34)))
@@ -403,7 +407,7 @@ def test_what_goes_to_and_fro_ends_as_it_was_said_last(copied):
 
 def test_copies_that_are_joined_together_are_compared_with_each_other(copied, tmp_path):
     ada, bob = copied
-    shutil.copytree(ada.folder, tmp_path / "carls")
+    copy_open(ada, tmp_path / "carls")
     with open_project(tmp_path / "carls", who="Carl", journal=UNSAFE) as carl:
         bob.edit(MovePoint(1, "coco17", "nose", (1, 2)))
         carl.edit(MovePoint(1, "coco17", "nose", (1, 2.3)))

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from annotator.jobs import Job
+from annotator.jobs import DONE, Job
 from annotator.project import Project
 from annotator.project.bulk import Batch
 from annotator.project.journal import Step
 from annotator.project.predictions import Run
-from annotator.runs import JobError
+from annotator.runs import JOURNAL, JobError
 from annotator.shards import Shard, ShardRow, read_shard
 from annotator.worklist import SUSPICION
 from cliff_core.detection.overlaps import pairwise_iou
@@ -106,6 +108,36 @@ def apply_job(project: Project, job: Job, *, only_new: bool = True) -> Applied:
             shard = read_shard(path)
             applied += _take(project, job, uid, path.stem, shard, applied.step)
     return applied
+
+
+def is_left(project: Project, job: Job) -> bool:
+    """Whether a job is done and not all of it taken in, as after a shell that was killed meanwhile; not one undone."""
+    if job.state != DONE:
+        return False
+    step = project.journal.step_of_run(str(job.run.description()["uid"]))
+    if step is not None and not step.is_done:
+        return False
+    known = shards_in(project, step)
+    return any(path.stem not in known for path in job.run.finished_shards())
+
+
+def is_current(project: Project, job: Job) -> bool:
+    """Whether a job that is done would say the same again: nothing but itself has changed the project since it began
+    to read, and the files that it was given are as they were."""
+    description = job.run.description()
+    step = project.journal.step_of_run(str(description["uid"]))
+    own, read_to = -1 if step is None else step.id, job.result.get(JOURNAL)
+    # measures are what jobs say themselves
+    sql = "SELECT 1 FROM edit WHERE seq > ? AND coalesce(step_id, -2) <> ? AND command <> 'Measure' LIMIT 1"
+    if read_to is None or project.database.value(sql, [read_to, own]) is not None:
+        return False
+    begun = datetime.fromisoformat(str(description["started"])).timestamp()
+    try:
+        return all(
+            Path(job.settings[name]).stat().st_mtime < begun for name in ("model", "body") if name in job.settings
+        )
+    except OSError:
+        return False
 
 
 def discard_job(project: Project, job: Job) -> frozenset[int]:

@@ -15,7 +15,7 @@ from typing import Any
 from annotator.jobs import BESIDE
 from annotator.project import Project, open_project
 from annotator.project.lock import WriterLock
-from annotator.runs import CANCELLED, DONE, FAILED, LOCK, STOPPED, Cancelled, JobError, News, RunFolder
+from annotator.runs import CANCELLED, DONE, FAILED, JOURNAL, LOCK, STOPPED, Cancelled, JobError, News, RunFolder
 from cliff_core.errors import CliffError
 from cliff_core.execution.memory import peak_memory_mb
 
@@ -51,7 +51,9 @@ def run_job(folder: Path) -> bool:
                 os.nice(_NICENESS)
         started = time.monotonic()
         with open_project(run.project, read_only=True) as project:
+            journal = project.journal.last_seq()
             said = _work_of(request.kind)(project, run, news)
+        said[JOURNAL] = journal
         said["seconds"] = round(time.monotonic() - started, 3)
         said["peak_mb"] = round(peak_memory_mb(), 1)
         run.end(STOPPED if run.wants() == "stop" and not said.get("complete", False) else DONE, **said)

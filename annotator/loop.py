@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from annotator.apply import Applied, apply_job
+from annotator.apply import Applied, apply_job, is_current, is_left
 from annotator.console import Progress
-from annotator.jobs import FAILED, QUEUED, RUNNING, STOPPING, Job, JobRequest, Jobs
+from annotator.jobs import FAILED, Job, JobRequest, Jobs
 from annotator.project import Project
 from annotator.project_files import for_writing
 from annotator.runs import CANCELLED, JobError
@@ -213,7 +213,8 @@ def run_job_here(project: Project, request: JobRequest, progress: Progress) -> t
 
 
 def run_here(project: Project, request: JobRequest, progress: Progress, *, applies: bool = True) -> tuple[Job, Applied]:
-    """Run a job to its end and take its results in; an unfinished one with the same settings is taken up.
+    """Run a job to its end and take its results in; one with the same settings that is not over, or of which
+    something is left to take in while the project is still what it saw, is taken up.
 
     Interrupted, it asks the job to stop, and takes in what that has.
 
@@ -227,8 +228,16 @@ def run_here(project: Project, request: JobRequest, progress: Progress, *, appli
         JobError: it failed or was cancelled.
     """
     jobs = Jobs(project.folder)
-    job = _unfinished(jobs, request) or jobs.start(request)
-    applied = Applied(None)
+    applied, job = Applied(None), _latest(jobs, request)
+    if job is not None and job.state == FAILED:
+        job.resume()
+    elif job is not None and job.has_ended:
+        is_rest = is_left(project, job)
+        if not (is_rest and is_current(project, job)):
+            if is_rest and applies:  # there is more to do by now; what was done is not done again
+                applied += apply_job(project, job)
+            job = None
+    job = job or jobs.start(request)
     interrupted, told = False, (-1, 0, "")
     while True:
         try:
@@ -258,18 +267,10 @@ def _has_ended(jobs: Jobs, job: Job) -> bool:
     return job.has_ended
 
 
-def _unfinished(jobs: Jobs, request: JobRequest) -> Job | None:
-    """A job that does the same and is at work, waits, or died."""
-    for job in reversed(jobs.list()):
-        if job.kind != request.kind or dict(job.settings) != dict(request.settings):
-            continue
-        if job.state in (QUEUED, RUNNING, STOPPING):
-            return job
-        if job.state == FAILED:
-            job.resume()
-            return job
-        return None
-    return None
+def _latest(jobs: Jobs, request: JobRequest) -> Job | None:
+    """The latest job that does the same."""
+    asked = (request.kind, dict(request.settings))
+    return next((job for job in reversed(jobs.list()) if (job.kind, dict(job.settings)) == asked), None)
 
 
 def _where(engine: Engine, workers: int | None) -> dict[str, Any]:

@@ -34,6 +34,9 @@ LOCK = "job.lock"
 PROGRESS, SHARD, CURVE = "progress", "shard", "curve"
 """Kinds of news: how far it is, a shard that is finished, a row of the training curves."""
 
+JOURNAL = "journal"
+"""In a result: number of the journal's last line when the job began to read the project."""
+
 DONE, STOPPED, CANCELLED, FAILED = "done", "stopped", "cancelled", "failed"
 
 _JOB, _NEWS, _LOG, _RESULT, _STOP, _CANCEL = "job.json", "progress.jsonl", "log.txt", "result.json", "stop", "cancel"

@@ -161,6 +161,24 @@ def test_a_refinement_of_which_window_job_and_worker_are_killed_gives_the_same_b
     assert own == before
 
 
+def test_a_refinement_whose_shell_was_killed_while_it_ended_is_applied_by_the_next_one(few, small_weights):
+    folder, settings = copied(few, "left"), {"model": str(small_weights), "epochs": 1}
+    before = contents(folder)[1]
+    shell, until = watch(folder, settings), time.monotonic() + SECONDS
+    while job_process(folder) is None and time.monotonic() < until:
+        time.sleep(0.02)
+    shell.kill()
+    shell.communicate()
+    while job_process(folder) is not None and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not any(body is not None for body in contents(folder)[0].values())
+    finished(folder, settings)
+    bodies, own = contents(folder)
+    assert len(RunFolder.all_of(folder)) == 1
+    assert any(body is not None for body in bodies.values())
+    assert own == before
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1])
 def test_killed_at_random_a_refinement_of_two_thousand_people_gives_what_an_undisturbed_one_gives(tmp_path, seed):

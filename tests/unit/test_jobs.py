@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annotator.apply import apply_job, discard_job
+from annotator.apply import apply_job, discard_job, is_current, is_left
 from annotator.commands import AddPerson, Exclude, MarkEmpty, MovePoint, SetPose, SetState
 from annotator.jobs import Job, JobError, JobRequest, Jobs
+from annotator.loop import run_here, run_job_here
 from annotator.project import Prediction, Run, create_project, open_project
-from annotator.runs import CANCELLED, DONE, Cancelled, News, RunFolder
+from annotator.runs import CANCELLED, DONE, JOURNAL, Cancelled, News, RunFolder
 from annotator.shards import Shard, ShardRow, read_shard, write_shard
 from cliff_core.images import write_image
 from cliff_core.records import Box, Camera, Keypoints, Provenance, SmplParams
@@ -71,6 +72,68 @@ def test_the_window_can_watch_jobs_without_torch():
     code = "import sys, annotator.jobs, annotator.apply; print([m for m in ('torch', 'PySide6') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+# --- a job that ended while nobody was there
+
+
+def ended(project, *shards, kind="refine"):
+    """A job that is done and whose shell is gone."""
+    job = job_with(project, *shards, kind=kind)
+    job.run.begin()
+    job.run.end(DONE, people=len(shards), **{JOURNAL: project.journal.last_seq()})
+    return Job(job.run)
+
+
+def silent(done, total, text):
+    pass
+
+
+@pytest.mark.parametrize("kind", ["propose", "refine"])
+def test_a_job_that_ended_while_nobody_was_there_is_taken_in_by_whoever_asks_for_the_same(project, kind):
+    job = ended(
+        project, Shard((newcomer(1),), notes=NOTES), Shard((newcomer(2, uid="b" * 32),), notes=NOTES), kind=kind
+    )
+    if kind == "propose":
+        found, applied = run_here(project, JobRequest(kind), silent)
+    else:
+        found, _ = run_job_here(project, JobRequest(kind), silent)
+        applied = apply_job(project, found)
+    assert (found.id, applied.added) == (job.id, 2)
+    assert [each.id for each in Jobs(project.folder).list()] == [job.id]
+
+
+def test_what_a_killed_shell_has_half_taken_in_is_taken_in_to_its_end(project):
+    job = ended(project, Shard((newcomer(1),), notes=NOTES))
+    apply_job(project, job)
+    write_shard(job.run.shards / "000001-abc.npz", Shard((newcomer(2, uid="b" * 32),), notes=NOTES))
+    assert is_left(project, job)
+    assert is_current(project, job)
+    assert apply_job(project, job).added == 1
+    assert not is_left(project, job)
+
+
+def test_a_job_that_was_taken_back_is_not_left_over(project):
+    job = ended(project, Shard((newcomer(1),), notes=NOTES))
+    project.revert(apply_job(project, job).step)
+    assert not is_left(project, job)
+
+
+def test_a_job_that_ended_before_somebody_changed_the_project_would_say_something_else_now(project, tmp_path):
+    job = ended(project, Shard((newcomer(1),), notes=NOTES))
+    assert is_current(project, job)
+    project.edit(AddPerson(2, Box(1, 1, 20, 40, source=Provenance.HUMAN)))
+    assert not is_current(project, job)
+    weights = tmp_path / "weights.pt"
+    run = RunFolder.create(project.folder, JobRequest("refine", {"model": str(weights)}))
+    run.begin()
+    run.end(DONE, **{JOURNAL: project.journal.last_seq()})
+    assert not is_current(project, Job(run))  # the file is not even there
+    weights.touch()
+    os.utime(weights, (1, 1))
+    assert is_current(project, Job(run))
+    os.utime(weights, (2**32, 2**32))
+    assert not is_current(project, Job(run))
 
 
 # --- shards

@@ -13,6 +13,7 @@ import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +184,7 @@ def _predict(
 
     def missing() -> Iterator[Piece]:
         nonlocal done
-        for piece in _pieces(project, planned, version, workers):
+        for piece in pieces_of(project, planned, version, workers):
             if piece.name in finished:
                 done += len(piece.tasks)
             else:
@@ -220,14 +221,24 @@ def _predict(
     return {**totals, "done": done, "complete": done == len(planned), "model": predictor.model.name, "version": version}
 
 
-def _pieces(project: Project, planned: Sequence[_Planned], version: str, workers: int) -> Iterator[Piece]:
+def pieces_of(project: Project, planned: Sequence[_Planned], version: str, workers: int) -> Iterator[Piece]:
     """Photos that become a shard together, the same ones whenever the job is resumed.
 
-    People see the first ones at once; a large project does not become a hundred thousand files.
+    The first photo for each worker goes alone, since somebody waits for its bodies; handfuls follow, which are
+    quicker by the photo. A large project does not become a hundred thousand files.
+
+    Args:
+        project: open.
+        planned: numbers of photos, and of their people.
+        version: of the model.
+        workers: how many share the work.
     """
+    tasks = _tasks(project, planned)
+    alone = ([[task]] for task in islice(tasks, workers))
     most = min(HANDFUL, max(1, len(planned) // (workers * 4)))
-    handfuls = in_handfuls(_tasks(project, planned), most, HANDFUL_PIXELS, lambda task: math.prod(task.photo.size_px))
-    for number, some in enumerate(in_handfuls(handfuls, 1 + len(planned) // most // _SHARDS, math.inf, lambda _: 1.0)):
+    handfuls = in_handfuls(tasks, most, HANDFUL_PIXELS, lambda task: math.prod(task.photo.size_px))
+    together = in_handfuls(handfuls, 1 + len(planned) // most // _SHARDS, math.inf, lambda _: 1.0)
+    for number, some in enumerate(chain(alone, together)):
         facts = [_facts(task) for handful in some for task in handful]
         yield Piece(f"{number:06}-{shard_key(version, facts)}", tuple(tuple(handful) for handful in some))
 

@@ -15,7 +15,7 @@ from annotator.jobs import CANCELLED, QUEUED, RUNNING, STOPPING, Job, JobRequest
 from annotator.qt.session import Session
 from annotator.qt.strings import tr
 
-_BUSY_MS, _CALM_MS = 500, 3000
+_BUSY_MS, _CALM_MS = 200, 3000
 _TAKEN_IN = ("propose", "boxes", "import")
 """Kinds whose results come into the project by themselves; a refinement waits for the person's word."""
 

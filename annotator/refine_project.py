@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from annotator.shards import Shard, ShardRow, shard_key, write_shard
 from cliff_core.body import Body, load_body
 from cliff_core.execution.array_cache import ArrayCache
 from cliff_core.execution.engines import Engine
+from cliff_core.execution.processes import Processes, processor_time
 from cliff_core.execution.rows import Workspace
 from cliff_core.execution.streams import available_cores
 from cliff_core.fitting.kinematics import Skeleton
@@ -48,6 +50,7 @@ CACHE = "features.cache"
 WORK = "work"
 CACHE_BYTES = 4 << 30
 _PEOPLE_PER_SHARD = 200
+_POLISHED_EACH = 50  # people for whom it is worth starting another process
 _SHOWN = 12
 _LISTED = 100
 
@@ -93,7 +96,7 @@ def refine_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
         people = _refined(cast.known, work, settings, news)
         open_rows += [people.prior, people.refined]
         if settings.get("polish", True):
-            people = _polished(body, cast, people, Workspace(work), news)
+            people = _polished(body, cast, people, Workspace(work), settings, news)
             open_rows.append(people.refined)
         said = _summary(project, cast, people)
         said |= placed_gain(*_misses(project, body, cast, people))
@@ -172,14 +175,18 @@ def _refined(known: KnownPeople, work: Path, settings: Mapping[str, Any], news: 
         return refine_known(known, task, crew.team, Workspace(work, token=known.token), news, watch)
 
 
-def _polished(body: Body, cast: Cast, people: RefinedPeople, work: Workspace, news: News) -> RefinedPeople:
+def _polished(
+    body: Body, cast: Cast, people: RefinedPeople, work: Workspace, settings: Mapping[str, Any], news: News
+) -> RefinedPeople:
     """The bodies that are taken, each a last step nearer to its points; some hundred in memory at a time."""
-    from cliff_core.training.polishing import polish_people
+    from cliff_core.training.polishing import polish_people, skeleton_of
 
     assert cast.known is not None
     assert isinstance(people.refined, Bodies)
     crops, trust, edits, takes = cast.known.crops, cast.known.trust, cast.edits, people.verdict.takes_refined
     total = int(takes.sum())
+    size = min(int(settings.get("workers") or available_cores()), max(1, total // _POLISHED_EACH))
+    begun, worked = time.monotonic(), processor_time()
 
     def polish(some: slice, estimates: list[Estimate]) -> list[Estimate]:
         rows, before = np.flatnonzero(takes[some]).tolist(), int(takes[: some.start].sum())
@@ -189,9 +196,14 @@ def _polished(body: Body, cast: Cast, people: RefinedPeople, work: Workspace, ne
         def progress(done: int, _: int, text: str) -> None:
             news(before + done, total, text)
 
-        return polish_people(body, these, weight, estimates, edits[some], rows, progress, lambda: news.should_stop)
+        return polish_people(
+            body, these, weight, estimates, edits[some], rows, progress, lambda: news.should_stop, helpers, work
+        )
 
-    return replace(people, refined=people.refined.changed(work, "polished", polish))
+    with Processes(size, partial(skeleton_of, settings.get("body"))) as helpers:
+        refined = people.refined.changed(work, "polished", polish)
+    seconds = {"polishing": time.monotonic() - begun, "polishing, processor": processor_time() - worked}
+    return replace(people, refined=refined, seconds={**people.seconds, **seconds})
 
 
 def _summary(project: Project, cast: Cast, people: RefinedPeople) -> dict[str, Any]:

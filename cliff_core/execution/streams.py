@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -35,18 +35,25 @@ def map_in_order(
         workers: number of threads.
         ahead: results that may wait for a slow one before them; small ones may be many.
     """
-    waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="stream") as pool:
-        try:
-            for piece in pieces:
-                waiting.append(pool.submit(work, piece))
-                if len(waiting) >= workers + ahead:
-                    yield waiting.popleft().result()
-            while waiting:
+        yield from in_order(pool, work, pieces, workers + ahead)
+
+
+def in_order(
+    pool: Executor, work: Callable[[Piece], Result], pieces: Iterable[Piece], most: int
+) -> Generator[Result, None, None]:
+    """The same by a pool that is there, never more than `most` pieces under way or done."""
+    waiting: deque[Future[Result]] = deque()
+    try:
+        for piece in pieces:
+            waiting.append(pool.submit(work, piece))
+            if len(waiting) >= most:
                 yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 def in_handfuls(

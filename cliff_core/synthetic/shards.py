@@ -11,7 +11,6 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from multiprocessing import get_context
@@ -24,6 +23,7 @@ import torch
 
 from cliff_core.body import load_body
 from cliff_core.body.torch_body import TorchBody
+from cliff_core.execution.processes import end_with_parent, single_threaded_children
 from cliff_core.geometry.rotations import rotvec_to_rotmat
 from cliff_core.models.open_cliff import OPEN_CROP
 from cliff_core.records import Camera
@@ -110,7 +110,7 @@ def in_processes(work: Callable[[Piece], None], pieces: Sequence[Piece], workers
             yield
         return
     pool = ProcessPoolExecutor(min(workers, len(pieces)), get_context("spawn"), _prepare_worker)
-    with _single_threaded_children(), pool:
+    with single_threaded_children(), pool:
         futures = [pool.submit(work, piece) for piece in pieces]
         yield from (future.result() for future in as_completed(futures))
 
@@ -134,20 +134,8 @@ def load_crops(path: Path) -> list[np.ndarray]:
     return [cv2.cvtColor(cv2.imdecode(part, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB) for part in parts]
 
 
-@contextmanager
-def _single_threaded_children():
-    """One worker is one core: numerical libraries read this when a child imports them."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
-
-
 def _prepare_worker():
+    end_with_parent()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from cliff_core.body import Body
-from cliff_core.errors import GeometryError
+from cliff_core.body import Body, load_body
+from cliff_core.errors import GeometryError, TrainingError
+from cliff_core.execution.processes import Processes
+from cliff_core.execution.rows import Workspace
 from cliff_core.fitting.kinematics import Skeleton
 from cliff_core.fitting.polish import PolishCase, PolishSettings, estimate_noise, polish
 from cliff_core.geometry.camera import crop_camera
@@ -17,6 +25,13 @@ from cliff_core.inference import Crops
 from cliff_core.records import Estimate, SmplParams
 from cliff_core.training.points import SPREAD
 from cliff_core.training.supervision import PersonEdits
+
+_HANDFUL = 8  # people whom a process polishes at a time
+
+
+def skeleton_of(body: Path | None = None) -> Skeleton:
+    """What processes that polish need to know of a body file, the bundled one by default."""
+    return Skeleton(load_body(body))
 
 
 def polish_people(
@@ -28,6 +43,8 @@ def polish_people(
     rows: Sequence[int],
     progress: Callable[[int, int, str], None],
     should_stop: Callable[[], bool],
+    helpers: Processes[Skeleton] | None = None,
+    work: Workspace | None = None,
 ) -> list[Estimate]:
     """Polish some of N people.
 
@@ -40,11 +57,15 @@ def polish_people(
         rows: whom to polish.
         progress: told (done, total, what).
         should_stop: whether to leave the rest as they are.
+        helpers: processes that know the body's skeleton and share the work, to the same bits; this one by default.
+        work: where to remember these people once they are polished; nowhere by default.
+
+    Raises:
+        TrainingError: a helper was killed.
 
     Returns:
         Bodies of everybody; those that were not polished, or whose polish gave no body, as they came.
     """
-    skeleton = Skeleton(body)
     points = crops.points.numpy().astype(np.float64)
     found = list(estimates)
     cases = {
@@ -52,16 +73,56 @@ def polish_people(
     }
     if not cases:
         return found
-    settings = PolishSettings(noise_m=estimate_noise(skeleton, list(cases.values())))
-    for done, (row, case) in enumerate(cases.items(), 1):
-        if should_stop():
-            break
-        params = polish(skeleton, [case], settings)[0].params
+    work, name = work or Workspace(), f"polished-{_digest(list(cases.values()))}"
+    known = work.recall(name)
+    polished = known["numbers"].numpy() if known else np.empty((0, 72 + 10 + 3))
+    if not known:
+        helpers = helpers or Processes(1, partial(Skeleton, body))
+        settings = PolishSettings(noise_m=estimate_noise(helpers.shared, list(cases.values())))
+        for each in _polished(list(cases.values()), settings, helpers):
+            if should_stop():
+                break
+            polished = np.concatenate([polished, each])
+            progress(len(polished), len(cases), "polishing bodies")
+        if len(polished) == len(cases):
+            work.remember(name, {"numbers": torch.from_numpy(polished)})
+    for row, numbers in zip(cases, polished, strict=False):
+        pose_rotvec, betas, transl = np.split(numbers, [72, 82])
+        params = replace(estimates[row].params, pose_rotvec=pose_rotvec.reshape(24, 3), betas=betas, transl=transl)
         estimate = _as_estimate(estimates[row], params, crops, row)
         if estimate is not None:
             found[row] = estimate
-        progress(done, len(cases), "polishing bodies")
     return found
+
+
+def _polished(
+    cases: Sequence[PolishCase], settings: PolishSettings, helpers: Processes[Skeleton]
+) -> Iterator[np.ndarray]:
+    """(n, 85) pose, shape and place of some after the other."""
+    handfuls = (cases[start : start + _HANDFUL] for start in range(0, len(cases), _HANDFUL))
+    with closing(helpers.map(partial(_polish_some, settings=settings), handfuls)) as results:
+        try:
+            yield from results
+        except BrokenProcessPool as error:
+            raise TrainingError("a process that polished bodies ended; resume takes the job up again") from error
+
+
+def _polish_some(skeleton: Skeleton, cases: Sequence[PolishCase], settings: PolishSettings) -> np.ndarray:
+    bodies = [each.params for each in polish(skeleton, cases, settings)]
+    return np.array([np.concatenate([each.pose_rotvec.ravel(), each.betas, each.transl]) for each in bodies])
+
+
+def _digest(cases: Sequence[PolishCase]) -> str:
+    """A short name for what polished bodies follow from."""
+    digest = hashlib.sha256(json.dumps(asdict(PolishSettings())).encode())
+    for case in cases:
+        camera = case.camera
+        fixed = [*sorted(case.fixed_joints), 24 * case.fixed_betas, 24 * case.fixed_transl]
+        numbers = [case.keypoints, camera.focal_length_px, camera.centre_px, camera.image_size_px, len(fixed), fixed]
+        for params in (case.params, case.prior):
+            numbers += [params.pose_rotvec, params.betas, params.transl]
+        digest.update(np.concatenate([np.ravel(np.asarray(each, np.float64)) for each in numbers]).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _in_pixels(points: np.ndarray, weight: np.ndarray, crops: Crops, row: int) -> np.ndarray:

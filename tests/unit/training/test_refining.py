@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cliff_core.body import load_body
+from cliff_core.execution.processes import Processes
+from cliff_core.execution.rows import Workspace
 from cliff_core.geometry.camera import full_frame_translation
 from cliff_core.geometry.rotations import rotvec_to_rotmat
 from cliff_core.inference import Crops, Predictor
@@ -18,7 +20,7 @@ from cliff_core.records import Box, Camera, Keypoints, Provenance
 from cliff_core.skeletons import COCO17, COCO23, SMPL24
 from cliff_core.training.finetune import FinetuneSettings, Watch
 from cliff_core.training.guard import UNSUPERVISED, Evidence, expected_error_mm, judge
-from cliff_core.training.polishing import polish_people
+from cliff_core.training.polishing import polish_people, skeleton_of
 from cliff_core.training.refining import estimates_of, refine_crops, rows_of, save_model, with_points
 from cliff_core.training.supervision import BodyEdits, PersonEdits, body_edits, weighed_points
 
@@ -322,3 +324,23 @@ def test_polish_keeps_what_a_person_set_to_the_digit(body):
     assert not np.array_equal(found[1].params.pose_rotvec, refined[1].params.pose_rotvec)
     kept = polish_people(body, marked, points[..., 2], refined, edits, [0, 1], silent, lambda: True)
     assert kept == refined
+
+
+def test_a_polish_that_several_share_or_that_goes_on_gives_the_same_bits(body, tmp_path):
+    crops = people([Box(100, 100, 200, 400)] * 9)
+    points, _ = weighed_points([[coco(np.random.default_rng(n).uniform(100, 400, (17, 2)))] for n in range(9)],
+                               crops.centre_px, crops.box_height_px)  # fmt: skip
+    marked = with_points(crops, points)
+    refined, edits = estimates_of(model(), body, marked, silent), [PersonEdits({}, {})] * 9
+    work = Workspace(tmp_path)
+
+    def polish(progress=silent, **how):
+        found = polish_people(body, marked, points[..., 2], refined, edits, range(9), progress, lambda: False, **how)
+        return np.array([np.r_[each.params.pose_rotvec.ravel(), each.params.transl, each.cam_crop] for each in found])
+
+    expected = polish()
+    with Processes(2, skeleton_of) as helpers:
+        assert np.array_equal(polish(helpers=helpers, work=work), expected)
+    told = []
+    assert np.array_equal(polish(lambda *news: told.append(news), work=work), expected)
+    assert not told

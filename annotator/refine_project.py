@@ -34,6 +34,7 @@ from cliff_core.execution.processes import Processes, processor_time
 from cliff_core.execution.rows import Workspace
 from cliff_core.execution.streams import available_cores
 from cliff_core.fitting.kinematics import Skeleton
+from cliff_core.fitting.polish_some import skeleton_of
 from cliff_core.geometry.camera import project as project_points
 from cliff_core.geometry.rotations import rotvec_to_rotmat
 from cliff_core.inference import Predictor
@@ -179,7 +180,7 @@ def _polished(
     body: Body, cast: Cast, people: RefinedPeople, work: Workspace, settings: Mapping[str, Any], news: News
 ) -> RefinedPeople:
     """The bodies that are taken, each a last step nearer to its points; some hundred in memory at a time."""
-    from cliff_core.training.polishing import polish_people, skeleton_of
+    from cliff_core.training.polishing import polish_people
 
     assert cast.known is not None
     assert isinstance(people.refined, Bodies)

@@ -9,17 +9,17 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from cliff_core.body import Body, load_body
+from cliff_core.body import Body
 from cliff_core.errors import GeometryError, TrainingError
 from cliff_core.execution.processes import Processes
 from cliff_core.execution.rows import Workspace
 from cliff_core.fitting.kinematics import Skeleton
-from cliff_core.fitting.polish import PolishCase, PolishSettings, estimate_noise, polish
+from cliff_core.fitting.polish import PolishCase, PolishSettings, estimate_noise
+from cliff_core.fitting.polish_some import NUMBERS, polish_some
 from cliff_core.geometry.camera import crop_camera
 from cliff_core.inference import Crops
 from cliff_core.records import Estimate, SmplParams
@@ -27,11 +27,6 @@ from cliff_core.training.points import SPREAD
 from cliff_core.training.supervision import PersonEdits
 
 _HANDFUL = 8  # people whom a process polishes at a time
-
-
-def skeleton_of(body: Path | None = None) -> Skeleton:
-    """What processes that polish need to know of a body file, the bundled one by default."""
-    return Skeleton(load_body(body))
 
 
 def polish_people(
@@ -69,13 +64,13 @@ def polish_people(
     points = crops.points.numpy().astype(np.float64)
     found = list(estimates)
     cases = {
-        row: _case(estimates[row], edits[row], _in_pixels(points[row], weight[row].numpy(), crops, row)) for row in rows
+        row: _case(estimates[row], edits[row], in_pixels(points[row], weight[row].numpy(), crops, row)) for row in rows
     }
     if not cases:
         return found
     work, name = work or Workspace(), f"polished-{_digest(list(cases.values()))}"
     known = work.recall(name)
-    polished = known["numbers"].numpy() if known else np.empty((0, 72 + 10 + 3))
+    polished = known["numbers"].numpy() if known else np.empty((0, NUMBERS))
     if not known:
         helpers = helpers or Processes(1, partial(Skeleton, body))
         settings = PolishSettings(noise_m=estimate_noise(helpers.shared, list(cases.values())))
@@ -100,16 +95,11 @@ def _polished(
 ) -> Iterator[np.ndarray]:
     """(n, 85) pose, shape and place of some after the other."""
     handfuls = (cases[start : start + _HANDFUL] for start in range(0, len(cases), _HANDFUL))
-    with closing(helpers.map(partial(_polish_some, settings=settings), handfuls)) as results:
+    with closing(helpers.map(partial(polish_some, settings=settings), handfuls)) as results:
         try:
             yield from results
         except BrokenProcessPool as error:
             raise TrainingError("a process that polished bodies ended; resume takes the job up again") from error
-
-
-def _polish_some(skeleton: Skeleton, cases: Sequence[PolishCase], settings: PolishSettings) -> np.ndarray:
-    bodies = [each.params for each in polish(skeleton, cases, settings)]
-    return np.array([np.concatenate([each.pose_rotvec.ravel(), each.betas, each.transl]) for each in bodies])
 
 
 def _digest(cases: Sequence[PolishCase]) -> str:
@@ -125,7 +115,7 @@ def _digest(cases: Sequence[PolishCase]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _in_pixels(points: np.ndarray, weight: np.ndarray, crops: Crops, row: int) -> np.ndarray:
+def in_pixels(points: np.ndarray, weight: np.ndarray, crops: Crops, row: int) -> np.ndarray:
     """(47, 3) x, y in pixels and their precision: half way from all alike to COCO's annotators."""
     pixels = crops.centre_px[row] + points[:, :2] * crops.box_height_px[row] / 2
     return np.column_stack([pixels, np.where(points[:, 2] > 0, weight, 0.0) / SPREAD])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cliff_core.body import load_body
 from cliff_core.execution.processes import Processes
 from cliff_core.execution.rows import Workspace
+from cliff_core.fitting.polish_some import skeleton_of
 from cliff_core.geometry.camera import full_frame_translation
 from cliff_core.geometry.rotations import rotvec_to_rotmat
 from cliff_core.inference import Crops, Predictor
@@ -20,7 +21,7 @@ from cliff_core.records import Box, Camera, Keypoints, Provenance
 from cliff_core.skeletons import COCO17, COCO23, SMPL24
 from cliff_core.training.finetune import FinetuneSettings, Watch
 from cliff_core.training.guard import UNSUPERVISED, Evidence, expected_error_mm, judge
-from cliff_core.training.polishing import polish_people, skeleton_of
+from cliff_core.training.polishing import polish_people
 from cliff_core.training.refining import estimates_of, refine_crops, rows_of, save_model, with_points
 from cliff_core.training.supervision import BodyEdits, PersonEdits, body_edits, weighed_points
 

@@ -202,7 +202,7 @@ class Tuning:
             (2, N) each person's error of the withheld points before and after.
         """
         tuned, parameters = self._copy(model)
-        optimiser = torch.optim.Adam(parameters, self.settings.learning_rate)
+        optimiser = torch.optim.Adam(parameters, self.settings.learning_rate, fused=True)  # a third of the time
         generator = torch.Generator().manual_seed(self.settings.seed)
         stage = ALL_POINTS if withheld is None else CHOOSING
         chooses = withheld is not None and bool(withheld.any())
@@ -267,12 +267,17 @@ class Tuning:
         return tuned, parameters
 
     def _prior(self, model: nn.Module, withheld: torch.Tensor | None) -> Any:
-        """(N, 229) the first predictions; every process needs all of them."""
-        rows = self.work.rows("prior", len(self.people), [_PRIOR])
+        """(N, 229) the first predictions; every process needs all of them, and computes its share."""
+        rows, numbers = self.work.rows("prior", len(self.people), [_PRIOR]), torch.arange(len(self.people))
         with torch.no_grad():
-            for some in torch.arange(len(self.people)).split(CHUNK):
-                found = self._regress(model, some, self.people.given(some, withheld))
-                rows.write(int(some[0]), torch.cat([each.flatten(1) for each in found], 1))
+            for everybodys, own, has_any in self.team.chunks(len(numbers), self._at_once):
+                found = torch.zeros(everybodys.stop - everybodys.start, _PRIOR)
+                if has_any:
+                    some = numbers[own]
+                    parts = self._regress(model, some, self.people.given(some, withheld))
+                    into = slice(own.start - everybodys.start, own.stop - everybodys.start)
+                    found[into] = torch.cat([each.flatten(1) for each in parts], 1)
+                rows.write(everybodys.start, self.team.sum(found))
         return rows
 
     def _regress(self, model: nn.Module, some: torch.Tensor, given: torch.Tensor):
@@ -361,10 +366,14 @@ class Tuning:
     def _own_chunks(self) -> Iterator[torch.Tensor]:
         """Numbers of the people whom this process measures, some hundred at a time."""
         numbers = torch.arange(len(self.people))
-        size = max(1, min(CHUNK, -(-len(numbers) // self.team.size)))
-        for _, own, has_any in self.team.chunks(len(numbers), size):
+        for _, own, has_any in self.team.chunks(len(numbers), self._at_once):
             if has_any:
                 yield numbers[own]
+
+    @property
+    def _at_once(self) -> int:
+        """People whom each process takes at once where no gradient is needed."""
+        return max(1, min(CHUNK, -(-len(self.people) // self.team.size)))
 
 
 def _withheld(epoch: Epoch) -> float:

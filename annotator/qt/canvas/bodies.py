@@ -53,7 +53,7 @@ def paint_figures(
         return
     if options.style is Style.WIREFRAME:
         for figure, vertices in sorted(shown, key=lambda pair: -pair[1][:, 2].mean()):
-            _paint_wire(colours, vertices, figure.body, view, person_colour(figure.number)[::-1])
+            _paint_wire(picture, vertices, figure.body, view, person_colour(figure.number)[::-1])
         return
     opacity = 0.0 if options.style is Style.OUTLINE else options.opacity
     bodies = [(vertices, person_colour(figure.number)[::-1]) for figure, vertices in shown]
@@ -90,7 +90,15 @@ def _paint_wire(picture: np.ndarray, vertices: np.ndarray, body: Body, view: Vie
     area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (c[:, 0] - a[:, 0]) * (b[:, 1] - a[:, 1])
     seen = (area < 0)[owners].any(axis=1) & ahead[edges].all(axis=1)
     lines = np.clip(pixels[edges[seen]], -_FARTHEST_PX, _FARTHEST_PX)
-    fixed = np.round((lines - 0.5) * 2**_SUBPIXEL_BITS).astype(np.int32)
-    drawn = np.ascontiguousarray(picture)
-    cv2.polylines(drawn, list(fixed), False, tuple(int(v) for v in colour), 1, cv2.LINE_AA, _SUBPIXEL_BITS)
-    picture[:] = cv2.addWeighted(drawn, _WIRE_OPACITY, np.ascontiguousarray(picture), 1 - _WIRE_OPACITY, 0)
+    if not len(lines):
+        return
+    size = picture.shape[1::-1]
+    low = np.clip(np.floor(lines.min(axis=(0, 1))) - 1, 0, size).astype(int)
+    high = np.clip(np.ceil(lines.max(axis=(0, 1))) + 1, 0, size).astype(int)
+    if not (high > low).all():
+        return
+    part = picture[low[1] : high[1], low[0] : high[0]]
+    drawn = part.copy()
+    fixed = np.round((lines - low - 0.5) * 2**_SUBPIXEL_BITS).astype(np.int32)
+    cv2.polylines(drawn, list(fixed), False, (*(int(v) for v in colour), 255), 1, cv2.LINE_AA, _SUBPIXEL_BITS)
+    part[:] = cv2.addWeighted(drawn, _WIRE_OPACITY, part.copy(), 1 - _WIRE_OPACITY, 0)

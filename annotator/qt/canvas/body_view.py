@@ -221,7 +221,7 @@ class BodyView(QWidget):
         person = figure.person.id
         pinned, locked = self.workspace.pinned(person), self.workspace.locked(person)
         marks.draw_joints(painter, shown, figure.person.body.pose_source, pinned, locked, strong)
-        for each in self.rings():
+        for each in self.rings_shown():
             held = self.target.kind is Kind.RING and self.target.name == each.name
             colour = QColor(*ring.COLOURS[ring.NAMES.index(each.name)])
             line = QPolygonF([QPointF(x, y) for x, y in (*each.shown, each.shown[0]) if np.isfinite([x, y]).all()])
@@ -251,6 +251,13 @@ class BodyView(QWidget):
         if part is None or part.kind is not PartKind.JOINT or not self.workspace.options.joints:
             return []
         return ring.rings_of(figure, part.name, self.eye_of(figure))
+
+    def rings_shown(self) -> list[ring.Ring]:
+        """Rings to draw: while a hand moves somebody only the one that it holds, the others are in its way."""
+        if self.held:
+            is_ring = self.target.kind is Kind.RING
+            return [each for each in self.rings() if each.name == self.target.name] if is_ring else []
+        return [] if self.workspace.document.live else self.rings()
 
     def joint_or_ring_at(self, figure: Figure, x: float, y: float) -> Target | None:
         """Another joint of the selected person goes before the rings that surround the selected one."""

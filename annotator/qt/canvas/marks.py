@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Hashable, Sequence
+from functools import lru_cache
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QPainter, QPen, QPolygonF
+from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPen, QPolygonF
 
 from annotator.figures import Figure
 from cliff_core.records import Provenance
@@ -15,6 +17,7 @@ from cliff_core.skeletons import JOINT_SETS, SMPL24
 
 POINT_PX = 5.0
 JOINT_PX = 4.0
+_STAMP_PX = 12  # half the side of a mark's picture: what the largest mark and its halo need
 _HALO = QColor(*BACKGROUND, 190)
 _WHITE = QColor(*TEXT)
 _ACCENT = QColor(*ACCENT)
@@ -33,25 +36,28 @@ def draw_points(painter: QPainter, figure: Figure, shown: np.ndarray, radius: fl
     keypoints = figure.keypoints
     names = JOINT_SETS[keypoints.joint_set].names
     for row in np.flatnonzero((keypoints.visibility > 0) & np.isfinite(shown).all(axis=1)):
-        centre = QPointF(*shown[row])
-        colour = QColor(*side_colour(names[row]))
         by_person = keypoints.source[row] is Provenance.HUMAN
         painter.setOpacity(1.0 if by_person else 0.45 + 0.55 * float(np.clip(keypoints.confidence[row], 0, 1)))
         size = radius if by_person else 0.8 * radius
-        painter.setPen(_pen(_HALO, 2.5 if keypoints.visibility[row] == 2 else 4.5))
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.drawEllipse(centre, size, size)
-        if keypoints.visibility[row] == 2:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(colour)
-        else:
-            painter.setPen(_pen(colour, 2.0))
-        painter.drawEllipse(centre, size, size)
-        if by_person:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(*BACKGROUND) if keypoints.visibility[row] == 2 else colour)
-            painter.drawEllipse(centre, 1.6, 1.6)
+        _stamp(painter, shown[row], _point, side_colour(names[row]), size, keypoints.visibility[row] == 2, by_person)
     painter.setOpacity(1.0)
+
+
+def _point(painter: QPainter, rgb: tuple[int, int, int], size: float, is_visible: bool, by_person: bool) -> None:
+    centre, colour = QPointF(0, 0), QColor(*rgb)
+    painter.setPen(_pen(_HALO, 2.5 if is_visible else 4.5))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawEllipse(centre, size, size)
+    if is_visible:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(colour)
+    else:
+        painter.setPen(_pen(colour, 2.0))
+    painter.drawEllipse(centre, size, size)
+    if by_person:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(*BACKGROUND) if is_visible else colour)
+        painter.drawEllipse(centre, 1.6, 1.6)
 
 
 def draw_joints(
@@ -72,28 +78,55 @@ def draw_joints(
         strong: whether they are what a hand takes hold of.
     """
     painter.setOpacity(1.0 if strong else 0.55)
-    for row, name in enumerate(SMPL24.names):
-        if not np.isfinite(shown[row]).all():
-            continue
-        x, y = shown[row]
-        size = JOINT_PX + 1.0 if strong else JOINT_PX - 1.0
-        if name in pinned:
-            shape = QPolygonF([QPointF(x + a * size, y + b * size) for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))])
-        else:
-            shape = QPolygonF([QPointF(x + a * size, y + b * size) for a, b in ((0, -1), (1, 0), (0, 1), (-1, 0))])
-        painter.setPen(_pen(_HALO, 3.0))
-        painter.setBrush(QColor(*side_colour(name)))
-        painter.drawPolygon(shape)
-        painter.setPen(_pen(_WHITE if strong else _HALO, 1.0))
-        painter.drawPolygon(shape)
-        if sources[row] is Provenance.HUMAN:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(*BACKGROUND))
-            painter.drawEllipse(QPointF(x, y), 1.5, 1.5)
-        if name in locked:
-            painter.setPen(_pen(_WHITE, 2.0))
-            painter.drawLine(QPointF(x - size - 3, y), QPointF(x + size + 3, y))
+    for row in np.flatnonzero(np.isfinite(shown).all(axis=1)):
+        name = SMPL24.names[row]
+        by_person = sources[row] is Provenance.HUMAN
+        _stamp(painter, shown[row], _joint, side_colour(name), strong, name in pinned, name in locked, by_person)
     painter.setOpacity(1.0)
+
+
+def _joint(
+    painter: QPainter, rgb: tuple[int, int, int], strong: bool, is_pinned: bool, is_locked: bool, by_person: bool
+) -> None:
+    size = JOINT_PX + 1.0 if strong else JOINT_PX - 1.0
+    corners = ((-1, -1), (1, -1), (1, 1), (-1, 1)) if is_pinned else ((0, -1), (1, 0), (0, 1), (-1, 0))
+    shape = QPolygonF([QPointF(across * size, down * size) for across, down in corners])
+    painter.setPen(_pen(_HALO, 3.0))
+    painter.setBrush(QColor(*rgb))
+    painter.drawPolygon(shape)
+    painter.setPen(_pen(_WHITE if strong else _HALO, 1.0))
+    painter.drawPolygon(shape)
+    if by_person:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(*BACKGROUND))
+        painter.drawEllipse(QPointF(0, 0), 1.5, 1.5)
+    if is_locked:
+        painter.setPen(_pen(_WHITE, 2.0))
+        painter.drawLine(QPointF(-size - 3, 0), QPointF(size + 3, 0))
+
+
+def _stamp(painter: QPainter, place: np.ndarray, draw: Callable[..., None], *how: Hashable) -> None:
+    """Put a small mark at a place, to the nearest device pixel; painted once for each way it can look.
+
+    A painter takes thirty times as long for smooth shapes as for their picture, and a body has many.
+    """
+    ratio = painter.device().devicePixelRatioF()
+    x, y = np.round(place * ratio) / ratio - _STAMP_PX
+    painter.drawImage(QPointF(x, y), _stamp_of(ratio, draw, *how))
+
+
+@lru_cache(maxsize=512)
+def _stamp_of(ratio: float, draw: Callable[..., None], *how: Hashable) -> QImage:
+    side = math.ceil(2 * _STAMP_PX * ratio)
+    image = QImage(side, side, QImage.Format.Format_ARGB32_Premultiplied)
+    image.setDevicePixelRatio(ratio)
+    image.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(image)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.translate(_STAMP_PX, _STAMP_PX)
+    draw(painter, *how)
+    painter.end()
+    return image
 
 
 def draw_box(painter: QPainter, corners: Sequence[float], number: int, selected: bool) -> None:
@@ -101,7 +134,8 @@ def draw_box(painter: QPainter, corners: Sequence[float], number: int, selected:
     left, top, right, bottom = corners
     colour = _faded(QColor(*person_colour(number)), 0.95 if selected else 0.5)
     x0, y0, x1, y1 = round(left), round(top), round(right), round(bottom)
-    # Filled strips: a painter's rectangle of the same size takes ten times as long.
+    # Filled strips on whole pixels: a painter's smooth rectangle of the same size takes twenty times as long.
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
     for grown, shade, width in ((1, _HALO, 3), (0, colour, 1)):
         low_x, low_y, wide, high = x0 - grown, y0 - grown, x1 - x0 + 2 * grown + 1, y1 - y0 + 2 * grown + 1
         for strip in (
@@ -116,6 +150,7 @@ def draw_box(painter: QPainter, corners: Sequence[float], number: int, selected:
             for y in (y0, y1):
                 painter.fillRect(QRectF(x - 4, y - 4, 9, 9), _HALO)
                 painter.fillRect(QRectF(x - 3, y - 3, 7, 7), colour)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
 
 
 def draw_highlight(painter: QPainter, x: float, y: float, held: bool) -> None:

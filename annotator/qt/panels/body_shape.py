@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from PySide6.QtCore import QSignalBlocker, Qt
@@ -15,6 +16,7 @@ from annotator.figures import Figure
 from annotator.qt.strings import tr
 from annotator.qt.widgets import button, column, label, row
 from annotator.qt.workspace import Workspace
+from cliff_core.body import Body
 from cliff_core.body.files import GENDERS
 from cliff_core.fitting.shape_axes import SHAPE_AXES, range_of, value_of, with_value
 
@@ -33,6 +35,8 @@ class ShapePanel(QWidget):
         super().__init__(parent)
         self.workspace = workspace
         self._before: Figure | None = None
+        self._ranges: WeakKeyDictionary[Body, dict[str, tuple[float, float]]] = WeakKeyDictionary()
+        self._known: tuple[Body, np.ndarray, list[float]] | None = None
         self.gender = QComboBox()
         self.gender.setAccessibleName(tr("Body"))
         for gender in GENDERS:
@@ -95,9 +99,11 @@ class ShapePanel(QWidget):
         self._show_betas(figure, figure.params.betas)
 
     def _show_betas(self, figure: Figure, betas: np.ndarray) -> None:
-        for axis in SHAPE_AXES:
-            low, high = range_of(figure.body, axis.name)
-            value, slider = value_of(figure.body, betas, axis.name), self.sliders[axis.name]
+        if figure.body not in self._ranges:
+            self._ranges[figure.body] = {axis.name: range_of(figure.body, axis.name) for axis in SHAPE_AXES}
+        for axis, value in zip(SHAPE_AXES, self._measured(figure.body, betas), strict=True):
+            low, high = self._ranges[figure.body][axis.name]
+            slider = self.sliders[axis.name]
             if not slider.isSliderDown():
                 with QSignalBlocker(slider):
                     slider.setValue(round(_STEPS * (value - low) / (high - low)))
@@ -106,6 +112,14 @@ class ShapePanel(QWidget):
         for field, beta in zip(self.betas, betas, strict=True):
             with QSignalBlocker(field):
                 field.setValue(float(beta))
+
+    def _measured(self, body: Body, betas: np.ndarray) -> list[float]:
+        """Of all axes; a body is measured anew only when its shape changes, since most edits turn joints."""
+        known = self._known
+        if known is None or known[0] is not body or not np.array_equal(known[1], betas):
+            known = body, np.array(betas), [value_of(body, betas, axis.name) for axis in SHAPE_AXES]
+            self._known = known
+        return known[2]
 
     # --- sliders
 
@@ -116,7 +130,7 @@ class ShapePanel(QWidget):
         figure = self._before
         if figure is None or figure.params is None:
             return
-        low, high = range_of(figure.body, axis)
+        low, high = self._ranges[figure.body][axis]
         betas = with_value(figure.body, figure.params.betas, axis, low + (high - low) * step / _STEPS)
         self._show_betas(figure, betas)
         self.workspace.document.show_live(figure.person.id, Live(params=replace(figure.params, betas=betas)))

@@ -133,6 +133,20 @@ def test_a_ring_turns_its_joint_only(bench, joints, mouse, saved, window):
     assert joints.document.undo_label == "Turn left elbow"
 
 
+def test_rings_are_out_of_the_way_while_a_joint_moves_and_come_back(bench, side, joints, mouse, saved, window):
+    canvas = bench.canvas
+    joints.document.select(joints.document.selected, Part(PartKind.JOINT, "left_wrist"))
+    assert len(canvas.rings_shown()) == len(side.rings_shown()) == 3
+    start = canvas.joint_place(joints.figure, "left_wrist")
+    mouse.press(start)
+    mouse.move(start + (-10, -15), steps=3)
+    assert not canvas.rings_shown()
+    assert not side.rings_shown()
+    mouse.release()
+    saved(window)
+    assert len(canvas.rings_shown()) == len(side.rings_shown()) == 3
+
+
 def test_typed_angles_come_out_as_typed(window, joints, saved):
     from annotator.qt.panels.body import BodyPanel
 

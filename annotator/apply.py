@@ -26,7 +26,13 @@ from annotator.worklist import SUSPICION
 from cliff_core.detection.overlaps import pairwise_iou
 from cliff_core.records import Provenance
 
-_LABELS = {"propose": "Propose", "refine": "Refine", "boxes": "Predict boxes", "import": "Import"}
+_LABELS = {
+    "propose": "Propose",
+    "refine": "Refine",
+    "focal": "Estimate focal lengths",
+    "boxes": "Predict boxes",
+    "import": "Import",
+}
 _SAME_PERSON_IOU = 0.6
 
 
@@ -193,7 +199,7 @@ def _take(project: Project, job: Job, uid: str, name: str, shard: Shard, extend:
         report.changed,
         report.kept + counts.skipped,
         report.protected,
-        frozenset(counts.photos),
+        frozenset(counts.photos | shard.cameras.keys()),
         refused,
     )
 

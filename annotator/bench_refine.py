@@ -28,7 +28,7 @@ from annotator.bench_project import fill_cache, make_project
 from annotator.console import Progress
 from annotator.loop import run_job_here
 from annotator.project import open_project
-from annotator.refine_project import CACHE, CACHE_BYTES
+from annotator.refine_cast import CACHE, CACHE_BYTES
 from annotator.runs import JobRequest
 from annotator.shards import read_shard
 from cliff_core.body import load_body

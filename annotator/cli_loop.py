@@ -83,6 +83,24 @@ def refine(
 
 
 @commands.command()
+def focal(
+    project: ProjectFolder,
+    one_camera: Annotated[
+        bool, typer.Option("--one-camera", help="Photos of one folder and size are of one camera, as a video's.")
+    ] = False,
+    model: Model = None,
+    body: BodyFile = None,
+    as_json: AsJson = False,
+):
+    """Estimate focal lengths that nobody knows from the people on the photos, and say how sure. One step of undo."""
+    from annotator.loop import estimate_focals_on
+
+    with console_progress() as progress:
+        report = estimate_focals_on(project, one_camera=one_camera, model=model, body=body, progress=progress)
+    show(report, as_json)
+
+
+@commands.command()
 def evaluate(
     project: ProjectFolder,
     truth: Annotated[Path, typer.Option(help="CLIFF-GT file (.npz), or JSON of named 3D joints.")],

@@ -86,6 +86,10 @@ def _work_of(kind: str) -> Work:
         from annotator.refine_project import refine_work
 
         return refine_work
+    if kind == "focal":
+        from annotator.focal_lengths import focal_work
+
+        return focal_work
     from annotator.file_jobs import export_work, import_work
 
     return export_work if kind == "export" else import_work

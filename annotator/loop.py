@@ -202,6 +202,69 @@ def refine_on(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class FocalReport:
+    """What people say of the cameras that took them.
+
+    Attributes:
+        project: its folder.
+        photos: whose focal length is another one now; of them `told`: whose EXIF says it.
+        count: cameras: one for each photo, or for each folder and size.
+        cameras: the first of them, with `focal_length_px`, `spread` (of its logarithm), `guess_px`, `people`, and
+            whether it is `taken`: where people say no more than what is usual, the guess is kept.
+        seconds: wall time of the job.
+        step: what takes all of it back; `None` if there was nothing to take in.
+    """
+
+    project: Path
+    photos: int
+    told: int
+    count: int
+    cameras: list[dict[str, Any]]
+    seconds: float
+    step: int | None
+
+    def __str__(self) -> str:
+        """One line for each camera."""
+        lines = [
+            f"{self.count} cameras estimated in {self.seconds:.1f} s; {self.photos} photos have a new focal length"
+        ]
+        lines += [f"{self.told} photos tell it themselves"] if self.told else []
+        lines += [
+            f"{each['name']}: {each['focal_length_px']:,.0f} px, {each['spread']:.0%} more or less, "
+            f"from {each['people']} people (guess: {each['guess_px']:,.0f} px{'' if each['taken'] else ', kept'})"
+            for each in self.cameras
+        ]
+        lines += [f"and {self.count - len(self.cameras)} more cameras"] if self.count > len(self.cameras) else []
+        if self.photos:
+            lines.append("bodies stay where they are seen; refine predicts them under the new cameras")
+        return "\n".join(lines)
+
+
+def estimate_focals_on(
+    folder: Path, *, one_camera: bool, model: Path | None, body: Path | None, progress: Progress
+) -> FocalReport:
+    """Estimate the focal lengths that neither a person nor a file knows.
+
+    Raises:
+        ProjectError: the project cannot be written.
+        JobError: the job failed, or nobody on such photos has points.
+    """
+    settings = {"one_camera": one_camera, **_files(model=model, body=body)}
+    with for_writing(folder) as project:
+        job, applied = run_here(project, JobRequest("focal", settings), progress)
+    said = job.result
+    return FocalReport(
+        folder,
+        int(said["photos"]),
+        int(said["told"]),
+        int(said["count"]),
+        list(said["cameras"]),
+        float(said["seconds"]),
+        applied.step,
+    )
+
+
 def run_job_here(project: Project, request: JobRequest, progress: Progress) -> tuple[Job, Mapping[str, Any]]:
     """Run a job to its end without taking anything in; returns it and what it says of itself.
 

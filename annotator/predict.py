@@ -27,7 +27,7 @@ from cliff_core.execution.device import Precision
 from cliff_core.execution.streams import available_cores, in_handfuls, map_in_order, torch_threads
 from cliff_core.formats.cliff_gt import write_cliff_gt
 from cliff_core.geometry.rotations import rotvec_to_rotmat
-from cliff_core.images import read_image, read_size, write_image
+from cliff_core.images import known_camera, read_image, read_size, write_image
 from cliff_core.inference import Placed, Predictor
 from cliff_core.models import load_cliff
 from cliff_core.records import Camera, Estimate, PhotoPerson
@@ -199,7 +199,7 @@ class Studio:
         predictor: of the model and the body.
         people: the people of photos where they are known, nobody among them; those without keypoints get detected
             ones. On other photos people are looked for.
-        cameras: of photos whose camera is known though their people are not.
+        cameras: of photos whose camera is known though their people are not; else what a photo itself says counts.
         threads: cores that one detection may use.
     """
 
@@ -254,12 +254,12 @@ class Studio:
     def _people(self, name: str, rgb: np.ndarray) -> list[PhotoPerson]:
         """The people of a photo: given or detected, with 2D points that were given or detected."""
         size = (rgb.shape[1], rgb.shape[0])
+        camera = self._cameras.get(name) or known_camera(self._photos[name])
         given = self._given.get(name)
         if given is None:
-            camera = self._cameras.get(name)
             people = [PhotoPerson(name, size, box, camera=camera) for box in self._persons.detect(rgb)]
         else:
-            people = list(given)
+            people = [replace(person, camera=person.camera or camera) for person in given]
         for person in people:
             if person.image_size_px != size:
                 theirs = f"{person.image_size_px[0]} x {person.image_size_px[1]}"

@@ -153,6 +153,7 @@ def _shard(
     rows: list[ShardRow] = []
     nobody: list[int] = []
     refused: dict[int, str] = {}
+    cameras: dict[int, Camera] = {}
     for task, (size_px, result) in zip(tasks, results, strict=True):
         photo = task.photo
         if size_px is None:
@@ -161,6 +162,12 @@ def _shard(
         if size_px != photo.size_px:
             refused[photo.id] = f"{photo.name}: is another picture now; `relink` finds the one that it was"
             continue
+        if (
+            photo.camera is None
+            and result.estimates
+            and (camera := result.estimates[0].camera) != Camera.guess(size_px)
+        ):
+            cameras[photo.id] = camera
         if task.people is None:
             if not result.estimates:
                 nobody.append(photo.id)
@@ -173,7 +180,7 @@ def _shard(
         for person, estimate in zip(known, result.estimates, strict=True):
             prediction = replace(Prediction.of_estimate(estimate), box=None)  # the box was given
             rows.append(ShardRow(photo.id, (prediction,), person.id, suspicion=_suspicion(predictor, estimate)))
-    return Shard(tuple(rows), tuple(nobody), refused, notes)
+    return Shard(tuple(rows), tuple(nobody), refused, notes, cameras)
 
 
 def _suspicion(predictor: Predictor, estimate: Estimate) -> float:

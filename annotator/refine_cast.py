@@ -33,6 +33,10 @@ from cliff_core.training.refine_people import KnownPeople
 from cliff_core.training.refining import crops_with, trunk_key
 from cliff_core.training.supervision import PersonEdits, weighed_points
 
+CACHE = "features.cache"
+"""In the folder of runs: trunk features of everybody, for all jobs."""
+
+CACHE_BYTES = 4 << 30
 _AHEAD = 16
 _LEFT_ALONE = 0.3
 _NOBODY = PersonEdits({}, {})

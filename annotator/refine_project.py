@@ -22,7 +22,7 @@ import numpy as np
 
 from annotator.predict import usual_workers
 from annotator.project import EditError, Prediction, Project
-from annotator.refine_cast import Cast, gather_cast, missing_features
+from annotator.refine_cast import CACHE, CACHE_BYTES, Cast, gather_cast, missing_features
 from annotator.refine_report import Changed, write_report
 from annotator.refine_result import is_worth_applying, placed_gain, withheld_gain
 from annotator.runs import CURVE, SHARD, JobError, News, RunFolder
@@ -47,9 +47,7 @@ from cliff_core.training.refine_people import KnownPeople
 from cliff_core.training.refining import Bodies, RefinedPeople, lowest_withheld, rows_of, save_model
 
 SUMMARY, REPORT, WEIGHTS = "summary.json", "report.html", "weights.pt"
-CACHE = "features.cache"
 WORK = "work"
-CACHE_BYTES = 4 << 30
 _PEOPLE_PER_SHARD = 200
 _POLISHED_EACH = 50  # people for whom it is worth starting another process
 _SHOWN = 12

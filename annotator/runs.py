@@ -29,7 +29,7 @@ from annotator.project.errors import ProjectError
 from annotator.project.filesystem import write_whole
 from annotator.project.lock import WriterLock
 
-KINDS = ("propose", "refine", "export", "import", "boxes")
+KINDS = ("propose", "refine", "focal", "export", "import", "boxes")
 LOCK = "job.lock"
 PROGRESS, SHARD, CURVE = "progress", "shard", "curve"
 """Kinds of news: how far it is, a shard that is finished, a row of the training curves."""
@@ -58,7 +58,8 @@ class JobRequest:
     """What a job shall do.
 
     Attributes:
-        kind: "propose", "refine", "export", "import" or "boxes" (predict people anew whose box a person drew).
+        kind: "propose", "refine", "focal" (focal lengths that nobody knows), "export", "import" or "boxes" (predict
+            people anew whose box a person drew).
         settings: its options by name; plain JSON.
     """
 

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from cliff_core.errors import ImageError
+from cliff_core.records import Camera
 
 MAX_PIXELS = 200_000_000
 """Larger pictures are refused by name; decoding one at the limit takes about 1.5 GB of memory for a moment."""
@@ -50,6 +51,9 @@ _WRITERS: dict[str, tuple[str, dict]] = {
 }
 
 _ORIENTATION_TAG = 0x0112
+_EXIF_WIDTH_TAG, _EXIF_HEIGHT_TAG = 0xA002, 0xA003
+_SAME_SHAPE = 0.02
+_SHORTEST_MM, _LONGEST_MM = 4.0, 3000.0  # lenses that there are, as if for a frame of 36 x 24 mm
 _BITS_PER_SAMPLE_TAG = 258
 _STRIP_PIXELS = 4_000_000
 _REPLACE = "replace the file and run again"
@@ -83,10 +87,13 @@ class ImageHeader:
     Attributes:
         size_px: width, height, upright.
         orientation: EXIF, 1..8; 1 where there is none.
+        focal_35mm: EXIF's focal length for a frame of 36 x 24 mm, millimetres; `None` where there is none, and where
+            the picture was cropped since.
     """
 
     size_px: tuple[int, int]
     orientation: int
+    focal_35mm: float | None = None
 
 
 def read_header(path: Path) -> ImageHeader:
@@ -96,6 +103,16 @@ def read_header(path: Path) -> ImageHeader:
         ImageError: as `read_image`.
     """
     return _from_file(path, _header)
+
+
+def known_camera(path: Path) -> Camera | None:
+    """The camera that a picture's own notes (EXIF) tell; `None` where they do not.
+
+    Raises:
+        ImageError: as `read_image`.
+    """
+    header = read_header(path)
+    return None if header.focal_35mm is None else Camera.of_35mm(header.focal_35mm, header.size_px)
 
 
 def _from_file(path: Path, use: Callable[[BinaryIO, Path, int], _Content]) -> _Content:
@@ -248,7 +265,8 @@ def _header(stream: BinaryIO, path: Path, size_bytes: int) -> ImageHeader:
         orientation = _orientation(image)
         width, height = image.size
         turned = orientation >= 5 and not isinstance(image, TiffImageFile)  # Pillow turns TIFF's size by itself
-        return ImageHeader((height, width) if turned else (width, height), orientation)
+        size_px = (height, width) if turned else (width, height)
+        return ImageHeader(size_px, orientation, _focal_35mm(image))
 
 
 def _decode(stream: BinaryIO, path: Path, size_bytes: int) -> np.ndarray:
@@ -304,6 +322,19 @@ def _orientation(image: Image.Image) -> int:
     except Exception:  # a damaged EXIF block raises whatever its bytes lead to
         return 1
     return value if value in range(1, 9) else 1
+
+
+def _focal_35mm(image: Image.Image) -> float | None:
+    """EXIF's focal length for a frame of 36 x 24 mm; `None` where the picture has another shape than EXIF says."""
+    try:
+        notes = image.getexif().get_ifd(ExifTags.IFD.Exif)
+        focal = float(notes.get(ExifTags.Base.FocalLengthIn35mmFilm, 0))
+        taken = sorted(float(notes.get(tag, 0)) for tag in (_EXIF_WIDTH_TAG, _EXIF_HEIGHT_TAG))
+    except Exception:  # a damaged EXIF block raises whatever its bytes lead to
+        return None
+    shape = max(image.size) / min(image.size)
+    is_cropped = taken[0] > 0 and abs(taken[1] / taken[0] / shape - 1) > _SAME_SHAPE
+    return focal if _SHORTEST_MM <= focal <= _LONGEST_MM and not is_cropped else None
 
 
 def _as_stored(upright: np.ndarray, orientation: int) -> np.ndarray:

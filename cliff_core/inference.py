@@ -75,6 +75,21 @@ class Crops(Placed):
         points = crop_points(keypoints, self.centre_px, self.box_height_px)
         return replace(self, keypoints=tuple(keypoints), points=points)
 
+    def with_cameras(self, cameras: Sequence[Camera]) -> Crops:
+        """The same people in front of other cameras; boxes, points and features stay."""
+        info = _bbox_info(self.centre_px, self.box_height_px, cameras)
+        return replace(self, cameras=tuple(cameras), bbox_info=info)
+
+
+def _bbox_info(centre_px: np.ndarray, box_height_px: np.ndarray, cameras: Sequence[Camera]) -> torch.Tensor:
+    """(N, 3) where the boxes of N people sit in front of their cameras."""
+    size = np.array([camera.image_size_px for camera in cameras], dtype=np.float64).reshape(-1, 2)
+    axis = np.array([camera.centre_px for camera in cameras]).reshape(-1, 2)
+    focal = np.array([camera.focal_length_px for camera in cameras])
+    # the networks know a camera whose axis goes through the photo's middle: move the box, not the axis
+    info = bbox_info(centre_px - axis + size / 2, box_height_px, focal, size)
+    return torch.from_numpy(info.astype(np.float32))
+
 
 def crop_points(keypoints: Sequence[Keypoints | None], centre_px, box_height_px) -> torch.Tensor:
     """(N, 47, 3) float32 x, y in crop units and confidence, as `PosedBatch.points` orders them; 0 where missing.
@@ -157,20 +172,9 @@ class Predictor:
         keypoints = tuple(keypoints) if keypoints is not None else (None,) * len(boxes)
         centre, height = crop_frame(np.array([box.xyxy for box in boxes]), self.model.crop_spec)
         crop_corners(centre, height, self.model.crop_spec)  # raises now what cutting would raise later
-        # the networks know a camera whose axis goes through the photo's middle: move the box, not the axis
-        size = np.array(camera.image_size_px, dtype=np.float64)
-        seen_from_axis = centre - camera.centre_px + size / 2
-        focal = np.full(len(boxes), camera.focal_length_px)
-        info = bbox_info(seen_from_axis, height, focal, np.broadcast_to(size, (len(boxes), 2)))
-        return Placed(
-            tuple(boxes),
-            (camera,) * len(boxes),
-            keypoints,
-            centre,
-            height,
-            torch.from_numpy(info.astype(np.float32)),
-            crop_points(keypoints, centre, height),
-        )
+        cameras = (camera,) * len(boxes)
+        info, points = _bbox_info(centre, height, cameras), crop_points(keypoints, centre, height)
+        return Placed(tuple(boxes), cameras, keypoints, centre, height, info, points)
 
     def crops(self, image_rgb, boxes, keypoints=None, camera=None) -> Crops:
         """Cut out the people of one photo and compute their features: the slow part, which fine-tuning does once."""

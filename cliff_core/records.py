@@ -137,6 +137,12 @@ class Camera:
         width, height = image_size_px
         return cls(float(np.hypot(width, height)), (int(width), int(height)))
 
+    @classmethod
+    def of_35mm(cls, focal_mm: float, image_size_px) -> Camera:
+        """A camera with the diagonal angle of view that this focal length has on a frame of 36 x 24 mm."""
+        width, height = image_size_px
+        return cls(float(focal_mm / np.hypot(36, 24) * np.hypot(width, height)), (int(width), int(height)))
+
 
 @dataclass(frozen=True, slots=True)
 class SmplParams:

@@ -16,7 +16,7 @@ from annotator.qt.session import Session
 from annotator.qt.strings import tr
 
 _BUSY_MS, _CALM_MS = 200, 3000
-_TAKEN_IN = ("propose", "boxes", "import")
+_TAKEN_IN = ("propose", "boxes", "import", "focal")
 """Kinds whose results come into the project by themselves; a refinement waits for the person's word."""
 
 
@@ -72,11 +72,24 @@ def kind_name(kind: str) -> str:
     names = {
         "propose": tr("Propose"),
         "refine": tr("Refine dataset"),
+        "focal": tr("Estimate focal lengths"),
         "export": tr("Export"),
         "import": tr("Import"),
         "boxes": tr("Propose again"),
     }
     return names.get(kind, kind)
+
+
+def focal_words(said: Mapping[str, Any]) -> str:
+    """What came of a job that estimated focal lengths."""
+    if not said.get("photos"):
+        return tr("The people say no more of focal lengths than what is usual; the guesses stay.")
+    words = [tr("{photos} photos have another focal length now.", photos=f"{said['photos']:,}")]
+    if said["told"]:
+        words.append(tr("{count} tell it themselves.", count=f"{said['told']:,}"))
+    if said["spread"]:
+        words.append(tr("Those estimated are right within {spread} %, usually.", spread=round(100 * said["spread"])))
+    return " ".join([*words, tr("Refine dataset predicts bodies under them.")])
 
 
 def time_left(seconds: float | None) -> str:

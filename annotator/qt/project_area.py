@@ -15,7 +15,8 @@ from annotator.qt.actions import Actions
 from annotator.qt.bars import MainBar, StatusBar, ToolStrip
 from annotator.qt.docks import Docks
 from annotator.qt.files_dialogs import ExportDialog, ImportDialog
-from annotator.qt.jobs_watch import JobsWatch, JobView, kind_name, time_left
+from annotator.qt.focal_dialog import FocalDialog
+from annotator.qt.jobs_watch import JobsWatch, JobView, focal_words, kind_name, time_left
 from annotator.qt.notices import NoticeBar
 from annotator.qt.panels.campaign import CampaignPanel
 from annotator.qt.panels.history import HistoryPanel
@@ -112,6 +113,7 @@ class ProjectArea(QObject):
         actions.on("help.tour", self.show_around)
         actions.on("dataset.propose", self.propose)
         actions.on("dataset.refine", self._refine)
+        actions.on("dataset.focal", lambda: self._ask(FocalDialog(self._window, self.jobs)))
         actions.on("file.export", lambda: self._ask(ExportDialog(self._window, session, self.jobs)))
         actions.on("file.import", lambda: self._ask(ImportDialog(self._window, self.jobs)))
         actions.on("file.add_photos", self._ask_photos)
@@ -297,6 +299,8 @@ class ProjectArea(QObject):
             self._notices.show_notice(f"{kind_name(job.kind)}: {job.text}")
         elif job.state == DONE and job.kind in ("export", "import"):
             self._notices.show_notice(" ".join(str(job.result.get("report", "")).split("\n")[:2]))
+        elif job.state == DONE and job.kind == "focal":
+            self._notices.show_notice(focal_words(job.result))
         elif job.state == DONE and job.kind == "refine":
             self.show_refinement(job.id) if not self._is_monitored() else None
 

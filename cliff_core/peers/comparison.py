@@ -31,7 +31,7 @@ from cliff_core.inference import Crops, Predictor
 from cliff_core.models import load_cliff
 from cliff_core.peers.bodies import CropBodies
 from cliff_core.peers.contest import METHODS, Contest
-from cliff_core.peers.people import Condition, Subjects, observe, real_subjects, rendered_subjects
+from cliff_core.peers.people import ESTIMATED, Condition, Subjects, observe, real_subjects, rendered_subjects
 from cliff_core.records import Estimate
 
 BASE = Condition("coco17", 5.0)
@@ -42,6 +42,7 @@ CONDITIONS = (
     replace(BASE, focal=0.5),
     replace(BASE, focal=2.0),
     replace(BASE, focal=None),
+    replace(BASE, focal=ESTIMATED),
 )
 MARKED = Condition("coco17")
 """Real photos: the points as people marked them, cameras as they are known."""

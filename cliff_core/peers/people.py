@@ -18,9 +18,10 @@ from cliff_core.execution.array_cache import ArrayCache
 from cliff_core.geometry.crop_units import to_crop_units
 from cliff_core.images import read_image
 from cliff_core.inference import Crops, Placed, Predictor
-from cliff_core.records import Box, Camera, Keypoints, SmplParams
+from cliff_core.records import Camera, Keypoints, SmplParams
 from cliff_core.skeletons import COCO23, SMPL24
-from cliff_core.training.refining import crops_with, trunk_key
+from cliff_core.training.focal import USUAL_SPREAD, estimate_focals
+from cliff_core.training.refining import crops_with, trunk_key, with_points
 
 _POINTS = len(COCO23) + len(SMPL24)
 _NOISE_CROP_PX = 256
@@ -29,6 +30,8 @@ _LIMBS = tuple(
     np.array([row for row, name in enumerate((*COCO23.names, *SMPL24.names)) if any(part in name for part in parts)])
     for parts in (("hip", "knee", "ankle", "toe", "heel", "foot"), ("shoulder", "elbow", "wrist", "hand"))
 )
+
+ESTIMATED = "estimated"
 
 Progress = Callable[[int, int, str], None]
 
@@ -42,14 +45,15 @@ class Condition:
         noise_px: standard deviation in x and y, pixels of a crop 256 px high.
         missing: share of the points that nobody marked.
         swapped: share of people of whom left and right of arms or legs (one or the other) are exchanged.
-        focal: what the focal length is taken for, in true ones; `None` for CLIFF's guess, the photo's diagonal.
+        focal: what the focal length is taken for, in true ones; `None` for CLIFF's guess, the photo's diagonal;
+            `ESTIMATED` for what the people of each photo say (`estimate_focals`).
     """
 
     joint_set: str = "coco17"
     noise_px: float = 0.0
     missing: float = 0.0
     swapped: float = 0.0
-    focal: float | None = 1.0
+    focal: float | str | None = 1.0
 
     def __str__(self) -> str:
         words = [{"coco17": "COCO-17", "coco23": "COCO-23", "smpl24": "SMPL-24"}[self.joint_set]]
@@ -57,7 +61,8 @@ class Condition:
         words += [f"{self.missing:.0%} missing"] if self.missing else []
         words += [f"sides of {self.swapped:.0%} swapped"] if self.swapped else []
         words += ["focal length guessed"] if self.focal is None else []
-        words += [f"{self.focal:g} x focal length"] if self.focal not in (None, 1.0) else []
+        words += ["focal length estimated"] if self.focal == ESTIMATED else []
+        words += [f"{self.focal:g} x focal length"] if self.focal not in (None, 1.0, ESTIMATED) else []
         return ", ".join(words)
 
 
@@ -158,8 +163,6 @@ def observe(predictor: Predictor, people: Subjects, condition: Condition, seed: 
     """
     rng = np.random.default_rng([seed, 0x0B5])
     crops = people.crops
-    if condition.focal != 1.0:
-        crops = _believed(predictor, crops, condition.focal)
     points = to_crop_units(people.points_px, crops.centre_px, crops.box_height_px)
     points = points + rng.normal(size=points.shape) * condition.noise_px * 2 / _NOISE_CROP_PX
     missing = rng.random(people.visible.shape) < condition.missing
@@ -170,20 +173,26 @@ def observe(predictor: Predictor, people: Subjects, condition: Condition, seed: 
         limbs = _LIMBS[rng.integers(2)]
         for values in (points, marked):
             values[person, limbs] = values[person, _FLIP[limbs]]
-    seen = np.concatenate([points * marked[..., None], marked[..., None]], -1)
-    return crops, torch.from_numpy(seen.astype(np.float32))
+    seen = torch.from_numpy(np.concatenate([points * marked[..., None], marked[..., None]], -1).astype(np.float32))
+    return _believed(predictor, crops, seen, condition.focal), seen
 
 
-def _believed(predictor: Predictor, crops: Crops, focal: float | None) -> Crops:
+def _believed(predictor: Predictor, crops: Crops, seen: torch.Tensor, focal: float | str | None) -> Crops:
     """The same people as if their cameras had another focal length."""
-    cameras = tuple(
-        Camera.guess(each.image_size_px)
-        if focal is None
-        else replace(each, focal_length_px=focal * each.focal_length_px)
-        for each in crops.cameras
-    )
-    boxes: list[list[Box]] = [[box] for box in crops.boxes]
-    placed = Placed.join(
-        [predictor.place(None, *each) for each in zip(boxes, [None] * len(boxes), cameras, strict=True)]
-    )
-    return replace(crops, cameras=cameras, bbox_info=placed.bbox_info)
+    if isinstance(focal, float):
+        return crops.with_cameras(
+            [replace(each, focal_length_px=focal * each.focal_length_px) for each in crops.cameras]
+        )
+    cameras = [Camera.guess(each.image_size_px) for each in crops.cameras]
+    if focal == ESTIMATED:
+        by_photo: dict[Camera, list[int]] = {}
+        for row, camera in enumerate(crops.cameras):  # of no two photos in the benchmark are they the same
+            by_photo.setdefault(camera, []).append(row)
+        marked, groups = with_points(crops, seen), list(by_photo.values())
+        found = estimate_focals(predictor.model, predictor.body, marked, seen[..., 2], groups, lambda *_: None)
+        for rows, estimate in zip(groups, found, strict=True):
+            if estimate is None or estimate.spread >= USUAL_SPREAD:
+                continue
+            for row in rows:
+                cameras[row] = replace(cameras[row], focal_length_px=estimate.focal_length_px)
+    return crops.with_cameras(cameras)

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from annotator.apply import apply_job, discard_job
-from annotator.commands import AddPerson, MovePoint, SetBetas, SetPose, SetState
+from annotator.commands import AddPerson, MovePoint, SetBetas, SetCamera, SetPose, SetState
 from annotator.jobs import JobRequest, Jobs
 from annotator.project import create_project, open_project
 from annotator.project.importing import import_file
 from cliff_core.models import load_cliff
-from cliff_core.records import Box, Provenance
+from cliff_core.records import Box, Camera, Provenance
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SAMPLE = REPOSITORY / "resources" / "sample"
@@ -104,7 +105,7 @@ def same(first, second, tolerance=0.0):
             assert np.abs(one - other).max() <= tolerance, name
 
 
-@pytest.mark.parametrize("command", ["propose", "refine", "evaluate"])
+@pytest.mark.parametrize("command", ["propose", "refine", "focal", "evaluate"])
 def test_every_command_of_the_loop_explains_itself(command):
     done = run(command, "--help")
     assert done.returncode == 0
@@ -284,6 +285,43 @@ def test_a_refine_that_is_stopped_early_keeps_the_best_so_far(labelled, tmp_path
         assert {name: len(rows) for name, rows in bodies(project).items()} == {
             name: len(rows) for name, rows in before.items()
         }
+
+
+def test_focal_lengths_follow_from_a_persons_word_a_photos_notes_or_the_people_on_it(tmp_path):
+    (tmp_path / "photos").mkdir()
+    told = Image.Exif()
+    told.get_ifd(0x8769)[0xA405] = 35
+    for name in PHOTOS:
+        with Image.open(SAMPLE / "photos" / name) as picture:
+            exif = told if name == "gym_kick.jpg" else Image.Exif()
+            picture.save(tmp_path / "photos" / name, quality="keep", exif=exif)
+    folder, set_by_hand = tmp_path / "project", Camera(777.0, (960, 640))
+    project, _ = create_project(folder, tmp_path / "photos")
+    with project:
+        numbers = {photo.name: photo.id for photo in project.photos()}
+        project.edit(SetCamera(numbers["park_walk.jpg"], set_by_hand))
+    assert run("propose", folder).returncode == 0
+    with open_project(folder) as project:
+        before = {photo.name: photo.camera for photo in project.photos()}
+    of_notes = Camera.of_35mm(35, (640, 960))
+    assert before == dict.fromkeys(PHOTOS) | {"park_walk.jpg": set_by_hand, "gym_kick.jpg": of_notes}
+
+    done = run("focal", folder, "--json")
+
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    estimated = {each["name"]: each["focal_length_px"] for each in report["cameras"] if each["taken"]}
+    assert estimated.keys() <= {"beach_arms.jpg", "yard_portrait.jpg"}
+    assert (report["told"], report["photos"]) == (1, 1 + len(estimated))
+    with open_project(folder) as project:
+        found = {photo.name: photo.camera for photo in project.photos()}
+        for name in PHOTOS:
+            if name in estimated:
+                assert found[name].focal_length_px == pytest.approx(estimated[name], abs=0.1)
+            else:
+                assert found[name] == before[name]
+        project.revert(report["step"])
+        assert {photo.name: photo.camera for photo in project.photos()} == before
 
 
 def test_evaluate_measures_bodies_against_truth(labelled):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 from PySide6.QtCore import QSignalBlocker
 from PySide6.QtWidgets import QDoubleSpinBox, QFormLayout, QWidget
@@ -9,14 +11,22 @@ from PySide6.QtWidgets import QDoubleSpinBox, QFormLayout, QWidget
 from annotator.commands import SetTransl
 from annotator.document import Change
 from annotator.edits import camera_of_field, set_camera
+from annotator.project.fields import source_of
 from annotator.qt.strings import tr
 from annotator.qt.widgets import button, column, label, row
 from annotator.qt.workspace import Workspace
 from annotator.quality import quality_of
 from cliff_core.errors import GeometryError
-from cliff_core.records import Camera
+from cliff_core.records import Camera, Provenance
 
 _LEAST_DEPTH_M, _GREATEST_DEPTH_M = 0.3, 500.0
+_SOURCES: Mapping[Provenance | None, Callable[[], str]] = {
+    None: lambda: tr("Guessed: as long as the photo's diagonal"),
+    Provenance.HUMAN: lambda: tr("Set by hand"),
+    Provenance.IMPORTED: lambda: tr("From an imported file"),
+    Provenance.MODEL: lambda: tr("From the photo's own notes, or estimated from its people"),
+    Provenance.FIT: lambda: tr("From the photo's own notes, or estimated from its people"),
+}
 
 
 class CameraPanel(QWidget):
@@ -67,9 +77,7 @@ class CameraPanel(QWidget):
             with QSignalBlocker(field):
                 field.setValue(float(value))
         own = photo.own.get("camera")
-        self.source.setText(
-            tr("Set by hand") if own is not None else tr("Guessed, or from the photo's own notes; nobody set it")
-        )
+        self.source.setText(_SOURCES[source_of(own)]())
         self.guess.setEnabled(own is not None)
         quality = None if figure is None else quality_of(figure)
         error = None if quality is None or not np.isfinite(quality.error_px) else quality.error_px

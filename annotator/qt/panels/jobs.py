@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QPlainTextEdit, QProgressBar, QScrollArea, QVBoxLayout, QWidget
 
 from annotator.jobs import CANCELLED, DONE, FAILED, QUEUED, RUNNING, STOPPED, STOPPING
-from annotator.qt.jobs_watch import JobsWatch, JobView, kind_name, time_left
+from annotator.qt.jobs_watch import JobsWatch, JobView, focal_words, kind_name, time_left
 from annotator.qt.start_page import when
 from annotator.qt.strings import tr
 from annotator.qt.widgets import EmptyState, button, column, label, row, set_role
@@ -87,6 +87,8 @@ def _result_words(job: JobView) -> str:
     said = job.result
     if job.kind in ("import", "export"):
         return str(said.get("report", ""))
+    if job.kind == "focal":
+        return focal_words(said) if job.state == DONE else ""
     if job.state == DONE and "people" in said and "photos" in said:
         return tr("{people} people on {photos} photos", people=f"{said['people']:,}", photos=f"{said['photos']:,}")
     return ""
@@ -176,7 +178,7 @@ class JobCard(QFrame):
         self.left.setText(time_left(job.seconds_left))
         self.left.setVisible(bool(self.left.text()))
         self.show_button.setVisible(job.kind == "refine")
-        self.stop.setVisible(job.state == RUNNING and job.kind in ("propose", "refine", "boxes"))
+        self.stop.setVisible(job.state == RUNNING and job.kind in ("propose", "refine", "boxes", "focal"))
         self.cancel.setVisible(job.state in (QUEUED, RUNNING))
         self.resume.setVisible(job.state in (FAILED, STOPPED))
         self.clear.setVisible(not job.is_active)

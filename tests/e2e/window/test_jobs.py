@@ -15,6 +15,7 @@ from annotator.jobs import DONE
 from annotator.project import open_project
 from annotator.project.exporting import export_project
 from annotator.qt.files_dialogs import ExportDialog, ImportDialog
+from annotator.qt.focal_dialog import FocalDialog
 
 LONG = 40_000
 
@@ -158,3 +159,27 @@ def test_a_job_that_is_killed_is_told_of_and_goes_on_where_it_was(window, qtbot,
     window.area.docks.raise_("jobs")
     qtbot.mouseClick(window.area.jobs_panel.cards[job.id].resume, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: jobs(window)["propose"].state == DONE, timeout=LONG)
+
+
+def test_focal_lengths_come_in_as_one_step_of_undo(window, qtbot, on_disk):
+    def cameras(project):
+        return {photo.name: photo.camera for photo in project.photos()}
+
+    document, before = window.area.session.document, on_disk(cameras)
+    window.actions_["dataset.focal"].trigger()
+    dialog = window.findChild(FocalDialog)
+    qtbot.mouseClick(dialog.one, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(dialog.start, Qt.MouseButton.LeftButton)
+
+    job = ended(window, qtbot, "focal")
+    assert job.state == DONE, job.text
+    assert job.result["count"] == 1  # all photos have one size
+    qtbot.waitUntil(lambda: "focal length" in window.notices.words.text())
+    taken = [each for each in job.result["cameras"] if each["taken"]]
+    after = on_disk(cameras)
+    assert sum(after[name] != before[name] for name in after) == job.result["photos"] == (4 if taken else 0)
+    if taken:
+        qtbot.waitUntil(lambda: document.photo.camera is not None)
+        qtbot.waitUntil(lambda: document.undo_label == "Estimate focal lengths")
+        window.actions_["edit.undo"].trigger()
+        qtbot.waitUntil(lambda: document.photo.camera is None)

@@ -13,7 +13,7 @@ from cliff_core.inference import Predictor
 from cliff_core.models import load_cliff
 from cliff_core.peers.comparison import BASE, CONDITIONS, MARKED, Figure
 from cliff_core.peers.contest import EFT, GUARDED, IMAGE, KITRO_POINTS, POINTS, SMPLIFY_POINTS, Contest
-from cliff_core.peers.people import Condition, observe, rendered_subjects
+from cliff_core.peers.people import ESTIMATED, Condition, observe, rendered_subjects
 from cliff_core.peers.teaching import TRUTH, TeachingSettings, labels_of, train_pupil
 from cliff_core.skeletons import COCO23
 
@@ -61,11 +61,18 @@ def test_a_believed_focal_length_changes_where_a_crop_is_seen_to_lie_and_nothing
     true, points = observe(predictor, people, MARKED, 0)
     double, same = observe(predictor, people, replace(MARKED, focal=2.0), 0)
     guessed, _ = observe(predictor, people, replace(MARKED, focal=None), 0)
+    estimated, _ = observe(predictor, people, replace(MARKED, focal=ESTIMATED), 0)
 
     assert torch.equal(points, same)
     assert double.cameras[0].focal_length_px == 2 * true.cameras[0].focal_length_px
     assert guessed.cameras[0].focal_length_px == pytest.approx(np.hypot(*true.cameras[0].image_size_px))
     assert torch.allclose(double.bbox_info[:, :2], true.bbox_info[:, :2] / 2, atol=1e-6)
+    focals = {camera: set() for camera in true.cameras}
+    for camera, believed, guess in zip(true.cameras, estimated.cameras, guessed.cameras, strict=True):
+        focals[camera].add(believed.focal_length_px)
+        assert 0.4 < believed.focal_length_px / guess.focal_length_px < 2.5
+    assert all(len(each) == 1 for each in focals.values())
+    assert estimated.cameras != guessed.cameras
 
 
 def test_methods_give_bodies_for_all_and_slow_ones_for_some(predictor, people):

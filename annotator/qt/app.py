@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from annotator.qt.display import require_display
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QWidget
 
 
 def run_window(project: Path | None = None) -> int:
@@ -45,3 +50,18 @@ def run_window(project: Path | None = None) -> int:
         return app.exec()
     finally:
         sys.excepthook = before
+        dismiss(window)
+
+
+def dismiss(*windows: QWidget) -> None:
+    """Destroy windows with all that is in them, while Qt and Python are whole.
+
+    Left to the end of the interpreter, hundreds of objects that are half Qt's and half Python's would go in the order
+    of their addresses, which once in a while crashes.
+    """
+    from PySide6.QtCore import QCoreApplication, QEvent
+
+    for window in windows:
+        window.deleteLater()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    gc.collect()

@@ -78,6 +78,7 @@ def _measure(app, folder: Path) -> dict:
     from annotator.document import Document, Part, PartKind
     from annotator.figures import Figure
     from annotator.project import open_project
+    from annotator.qt.app import dismiss
     from annotator.qt.canvas.options import Handles
     from annotator.qt.canvas.photo_view import PhotoView
     from annotator.qt.canvas.side_view import SideView
@@ -202,6 +203,7 @@ def _measure(app, folder: Path) -> dict:
     figure, posed = shown_figure()
     plain = [_painter_ms(posed.vertices, figure.body.faces, figure.camera) for _ in range(5)]
     desk.close()
+    dismiss(photo, side)
     return {"gestures": measured, "painter_ms": float(np.median(plain))}
 
 

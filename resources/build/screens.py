@@ -32,6 +32,7 @@ def take_all(folder: Path, scale: str) -> None:
 
     from annotator.document import Part, PartKind
     from annotator.qt import theme
+    from annotator.qt.app import dismiss
     from annotator.qt.main_window import MainWindow
     from annotator.qt.panels.alternatives import Alternatives
     from annotator.qt.panels.body import BodyPanel
@@ -100,6 +101,7 @@ def take_all(folder: Path, scale: str) -> None:
         key(Qt.Key.Key_F)
         shoot(f"scale-{scale}")
         window.close()
+        dismiss(window)
         return
 
     go("gallery_three.jpg")
@@ -186,6 +188,7 @@ def take_all(folder: Path, scale: str) -> None:
     window.close_project()
     shoot("start")
     window.close()
+    dismiss(window)
 
 
 def main() -> None:

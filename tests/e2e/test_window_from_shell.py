@@ -48,3 +48,35 @@ def test_help_answers_without_qt(repository):
     done = run(repository, "--help")
     assert done.returncode == 0
     assert "main.py [PROJECT]" in " ".join(done.stdout.split())
+
+
+_OPEN_AND_CLOSE = """
+import sys
+from pathlib import Path
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+from annotator.qt import main_window
+from annotator.qt.app import run_window
+
+class Closing(main_window.MainWindow):
+    def begin(self, folder):
+        super().begin(folder)
+        QTimer.singleShot(int(sys.argv[2]), self.close)
+
+main_window.MainWindow = Closing
+code = run_window(Path(sys.argv[1]))
+print(code, len(QApplication.allWidgets()))
+"""
+
+
+@pytest.mark.parametrize("after_ms", [0, 1500])
+def test_a_closed_window_leaves_nothing_of_qt_to_the_end_of_the_interpreter(repository, tmp_path, after_ms):
+    from annotator.project import create_project
+    from cliff_core.resources import resource_path
+
+    create_project(tmp_path / "project", resource_path("sample", "photos"))[0].close()
+    environment = {**os.environ, "CLIFF_ANNOTATOR_CONFIG": str(tmp_path / "config"), "QT_QPA_PLATFORM": "offscreen"}
+    command = [sys.executable, "-X", "faulthandler", "-c", _OPEN_AND_CLOSE, str(tmp_path / "project"), str(after_ms)]
+    done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout.split()) == (0, ["0", "0"]), done.stderr

@@ -15,6 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from annotator.project import Project
 from annotator.project.fields import PERSON, source_of
 from annotator.project.journal import HAND
 from annotator.project.merging import ASSIGNMENT
@@ -127,6 +128,11 @@ def next_people(project: Reader, limit: int = 50, *, skip: Sequence[int] = (), a
 def has_work(project: Reader, annotator: str) -> bool:
     """Whether photos are assigned to somebody of that name."""
     return project.database.value(f"SELECT 1 FROM photo WHERE {_THEIRS} LIMIT 1", [annotator]) is not None
+
+
+def own_share(project: Project) -> str:
+    """The name of whoever has opened the project, where photos are assigned to them; several may share one folder."""
+    return project.who if has_work(project, project.who) else ""
 
 
 def advice(project: Reader) -> Advice:

@@ -19,7 +19,7 @@ from annotator.qt.desk import Desk
 from annotator.qt.settings import Recent, Settings
 from annotator.qt.strings import tr
 from annotator.qt.thumbnails import thumbnail_path
-from annotator.worklist import SUSPICION, Entry, advice, next_people
+from annotator.worklist import SUSPICION, Entry, advice, next_people, own_share
 
 T = TypeVar("T")
 
@@ -289,16 +289,20 @@ class Session(QObject):
             self.desk.project(look, lambda found: self._go_or_say(found, None, tr("Nothing was edited yet")))
 
     def suggest(self) -> None:
-        """To whoever a look is worth most, and say why; those who were passed over wait for the next round."""
+        """To whoever a look is worth most, and say why; those who were passed over wait for the next round.
+
+        Where photos are assigned to whoever sits here, only on those.
+        """
         here = self.document.selected
         if here is not None:
             self._passed.append(here)
         passed = tuple(self._passed)
 
         def look(project: Project) -> Entry | None:
-            found = next_people(project, 1, skip=passed)
+            theirs = own_share(project)
+            found = next_people(project, 1, skip=passed, annotator=theirs)
             if not found and len(passed) > 1:
-                found = next_people(project, 1, skip=passed[-1:])
+                found = next_people(project, 1, skip=passed[-1:], annotator=theirs)
             return found[0] if found else None
 
         def arrived(entry: Entry | None) -> None:

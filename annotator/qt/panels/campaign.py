@@ -15,7 +15,7 @@ from annotator.qt.background import Background
 from annotator.qt.session import Session
 from annotator.qt.strings import tr
 from annotator.qt.widgets import button, column, label, row
-from annotator.worklist import Entry, has_work, next_people
+from annotator.worklist import Entry, next_people, own_share
 
 _LISTED = 20
 _ENTRY = Qt.ItemDataRole.UserRole
@@ -80,8 +80,7 @@ class CampaignPanel(QWidget):
         def look() -> tuple[Campaign, list[tuple[Entry, str]]]:
             # A door of its own: in a large project it takes a moment, and must hold up no edit.
             with open_project(folder, read_only=True) as project:
-                theirs = project.who if has_work(project, project.who) else ""  # several people on one folder
-                queue = next_people(project, _LISTED, annotator=theirs)
+                queue = next_people(project, _LISTED, annotator=own_share(project))
                 return campaign(project), [(entry, project.photo(entry.photo_id).name) for entry in queue]
 
         def arrived(found: tuple[Campaign, list[tuple[Entry, str]]]) -> None:

@@ -1,8 +1,11 @@
 """The list of photos: filter, search, worst first, keys; it follows what is done."""
 
+import pytest
 from PySide6.QtCore import QPoint, Qt
 
 from annotator.commands import SetState
+from annotator.project import open_project
+from annotator.project.assigning import split_project
 from annotator.project.queries import Show, worst_first
 from annotator.worklist import next_people
 
@@ -99,6 +102,26 @@ def test_space_goes_to_whom_a_look_is_worth_most_and_says_why(window, qtbot, on_
     assert window.status.last.text() == first.why
     qtbot.keyClick(window.area.canvas, Qt.Key.Key_Space)
     qtbot.waitUntil(lambda: session.document.selected == second.person_id)
+
+
+@pytest.fixture
+def mine(folder) -> set[int]:
+    """Photos that are assigned to whoever sits here; the others are Ben's."""
+    with open_project(folder) as project:
+        split_project(project, ["ben", project.who])
+        return {photo.id for photo in project.photos() if project.who in photo.assigned}
+
+
+def test_in_a_folder_for_several_space_stays_with_what_is_assigned_to_whoever_sits_there(mine, window, qtbot, on_disk):
+    worst = on_disk(lambda project: worst_first(project.database, "suspicion"))
+    assert any(photo_id not in mine for _, _, photo_id in worst[:3])
+    session, visited = window.area.session, []
+    for _ in range(3):
+        here = session.document.selected
+        qtbot.keyClick(window.area.canvas, Qt.Key.Key_Space)
+        qtbot.waitUntil(lambda here=here: session.document.selected != here)
+        visited.append(session.document.photo.id)
+    assert set(visited) <= mine
 
 
 def test_return_marks_done_and_goes_on(window, qtbot, saved, on_disk):

@@ -175,8 +175,12 @@ def check(
 @app.command()
 def bench(
     name: Annotated[str, typer.Argument(help="What to measure; `bench list` names them.")],
-    real: Annotated[Path | None, typer.Option(help="Real photos with an index.json, for `accuracy`.")] = None,
-    poses: Annotated[Path | None, typer.Option(help="npz of poses instead of the bundled ones, for `prior`.")] = None,
+    real: Annotated[
+        Path | None, typer.Option(help="Real photos with an index.json, for `accuracy` and `loop`.")
+    ] = None,
+    poses: Annotated[
+        Path | None, typer.Option(help="npz of poses instead of the bundled ones, for `prior` and `loop`.")
+    ] = None,
     seed: Seed = 0,
     as_json: AsJson = False,
 ):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ from annotator.shards import Shard, shard_key, write_shard
 from cliff_core.body import load_body
 from cliff_core.errors import ImageError
 from cliff_core.execution.array_cache import ArrayCache
+from cliff_core.execution.processes import Processes
 from cliff_core.execution.streams import available_cores, torch_threads
+from cliff_core.fitting.polish_some import skeleton_of
 from cliff_core.images import known_camera
 from cliff_core.inference import Predictor
 from cliff_core.models import load_cliff
@@ -59,10 +62,10 @@ def focal_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
     if cast.known is not None and not news.should_stop:
         rows = [[row for photo in some for row in people[photo.id]] for some in photos]
         weight = cast.known.crops.points[..., 2] * cast.known.trust
-        with torch_threads(1):  # a few people at a time
-            found = estimate_focals(
-                predictor.model, predictor.body, cast.known.crops, weight, rows, news, lambda: news.should_stop
-            )
+        model, body, crops = predictor.model, predictor.body, cast.known.crops
+        # a few people at a time: one thread here, and fitting in processes
+        with torch_threads(1), Processes(workers, partial(skeleton_of, settings.get("body"))) as helpers:
+            found = estimate_focals(model, body, crops, weight, rows, news, lambda: news.should_stop, helpers)
         cast.known.crops.features.close()
     rows_file.unlink(missing_ok=True)
     known = [(some, each) for some, each in zip(photos, found, strict=False) if each is not None]

@@ -19,6 +19,11 @@ def skeleton_of(body: Path | None = None) -> Skeleton:
     return Skeleton(load_body(body))
 
 
+def costs_of(skeleton: Skeleton, cases: Sequence[PolishCase], settings: PolishSettings) -> np.ndarray:
+    """(n,) how well all that is known of n people goes together once they are polished, nats; lower is better."""
+    return np.array([each.after for each in polish(skeleton, cases, settings)])
+
+
 def polish_some(skeleton: Skeleton, cases: Sequence[PolishCase], settings: PolishSettings) -> np.ndarray:
     """(n, 85) polished pose, shape and place of n people."""
     bodies = [each.params for each in polish(skeleton, cases, settings)]

@@ -9,15 +9,19 @@ people of a camera. One person says little, thirty of one camera say it to about
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
 from torch import nn
 
 from cliff_core.body import Body
+from cliff_core.execution.processes import Processes
 from cliff_core.fitting.kinematics import Skeleton
-from cliff_core.fitting.polish import PolishCase, PolishSettings, estimate_noise, polish
+from cliff_core.fitting.polish import PolishCase, PolishSettings, estimate_noise
+from cliff_core.fitting.polish_some import costs_of
 from cliff_core.inference import Crops
 from cliff_core.records import Camera
 from cliff_core.training.polishing import in_pixels
@@ -57,6 +61,7 @@ def estimate_focals(
     cameras: Sequence[Sequence[int]],
     progress: Callable[[int, int, str], None],
     should_stop: Callable[[], bool] = lambda: False,
+    helpers: Processes[Skeleton] | None = None,
 ) -> list[FocalEstimate | None]:
     """Estimate the focal lengths of some cameras from the people whom they took.
 
@@ -68,6 +73,7 @@ def estimate_focals(
         cameras: for each camera its people, as rows of the N; their photos have one size.
         progress: told (done, total, what).
         should_stop: whether to leave the rest.
+        helpers: processes that know the body's skeleton and share the work; this one by default.
 
     Returns:
         One for each camera; `None` where nobody has points, or where it was to stop before.
@@ -77,37 +83,37 @@ def estimate_focals(
     everybody = [row for rows in asked for row in rows]
     if not everybody:
         return [None] * len(cameras)
-    skeleton, sample = Skeleton(body), _some(everybody)
-    noise_m = estimate_noise(skeleton, _cases(model, body, rows_of(crops, sample), weight[sample], 0.0))
+    helpers, sample = helpers or Processes(1, partial(Skeleton, body)), _some(everybody)
+    noise_m = estimate_noise(helpers.shared, _cases(model, body, crops, weight, sample, 0.0))
     settings = PolishSettings(noise_m=noise_m, depth_sides=False, iterations=_ITERATIONS)
-    found: list[FocalEstimate | None] = []
+    found: list[FocalEstimate | None] = [None] * len(cameras)
+    seen = [number for number, rows in enumerate(asked) if rows]
+    pieces = ([case for log in _LOGS for case in _cases(model, body, crops, weight, asked[n], log)] for n in seen)
     done = 0
-    for rows in asked:
-        if not rows or should_stop():
-            found.append(None)
-            continue
-        some = rows_of(crops, rows)
-        costs = [
-            [each.after for each in polish(skeleton, _cases(model, body, some, weight[rows], log), settings)]
-            for log in _LOGS
-        ]
-        found.append(_believed(np.array(costs).T, some.cameras[0].image_size_px))
-        done += len(rows)
-        progress(done, len(everybody), "estimating focal lengths")
+    with closing(helpers.map(partial(costs_of, settings=settings), pieces)) as results:
+        for number in seen:
+            if should_stop():
+                break
+            rows = asked[number]
+            found[number] = _believed(next(results).reshape(len(_LOGS), -1).T, crops.cameras[rows[0]].image_size_px)
+            done += len(rows)
+            progress(done, len(everybody), "estimating focal lengths")
     return found
 
 
-def _cases(model: nn.Module, body: Body, crops: Crops, weight: torch.Tensor, log: float) -> list[PolishCase]:
-    """People as CLIFF sees them with exp(log) times its guess of the focal length, and their points."""
-    ratio = float(np.exp(log))
-    guesses = [Camera.guess(camera.image_size_px).focal_length_px for camera in crops.cameras]
-    under = crops.with_cameras(
-        [replace(each, focal_length_px=ratio * guess) for each, guess in zip(crops.cameras, guesses, strict=True)]
+def _cases(
+    model: nn.Module, body: Body, crops: Crops, weight: torch.Tensor, rows: Sequence[int], log: float
+) -> list[PolishCase]:
+    """Some people as CLIFF sees them with exp(log) times its guess of the focal length, and their points."""
+    some, ratio = rows_of(crops, rows), float(np.exp(log))
+    guesses = [Camera.guess(camera.image_size_px).focal_length_px for camera in some.cameras]
+    under = some.with_cameras(
+        [replace(each, focal_length_px=ratio * guess) for each, guess in zip(some.cameras, guesses, strict=True)]
     )
     estimates = estimates_of(model, body, under, lambda *_: None)
-    points = crops.points.numpy().astype(np.float64)
+    points, weights = some.points.numpy().astype(np.float64), weight[list(rows)].numpy()
     return [
-        PolishCase(each.params, each.camera, in_pixels(points[row], weight[row].numpy(), crops, row), each.params)
+        PolishCase(each.params, each.camera, in_pixels(points[row], weights[row], some, row), each.params)
         for row, each in enumerate(estimates)
     ]
 

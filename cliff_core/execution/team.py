@@ -40,6 +40,10 @@ class Team:
         """Whether the first process says so."""
         return bool(self.sum(torch.tensor(float(flag and self.leads))) > 0)
 
+    def halves(self) -> tuple[Team, int]:
+        """Two teams instead of one: that of this process, and its number."""
+        return self, 0
+
     def chunks(self, count: int, size: int) -> Iterator[tuple[slice, slice, bool]]:
         """Rows in the order in which everybody meets them, `size` of them for each process at a time.
 
@@ -57,8 +61,10 @@ ALONE = Team()
 class GlooTeam(Team):
     """Processes that talk through gloo; torch's process group must be there (`join`, or whatever engine made it)."""
 
-    def __init__(self) -> None:
-        self.rank, self.size = dist.get_rank(), dist.get_world_size()
+    def __init__(self, group: dist.ProcessGroup | None = None) -> None:
+        self._group = group
+        self._halves: tuple[Team, int] | None = None
+        self.rank, self.size = dist.get_rank(group), dist.get_world_size(group)
 
     @classmethod
     def join(cls, meeting: Path, rank: int, size: int) -> GlooTeam:
@@ -73,8 +79,21 @@ class GlooTeam(Team):
 
     def sum(self, values: torch.Tensor) -> torch.Tensor:
         """The sum of everybody's values, in place; to everybody the same bits."""
-        dist.all_reduce(values)
+        dist.all_reduce(values, group=self._group)
         return values
+
+    def halves(self) -> tuple[Team, int]:
+        """This process's half of a team of all, as a team of its own, and whether it is the first (0) or second (1).
+
+        Everybody asks at the same time; who asks again gets the same.
+        """
+        if self._halves is None:
+            first = -(-self.size // 2)
+            ranks = [list(range(first)), list(range(first, self.size))]
+            groups = [dist.new_group(some, timeout=_PATIENCE) for some in ranks]
+            number = int(self.rank >= first)
+            self._halves = (GlooTeam(groups[number]) if len(ranks[number]) > 1 else ALONE, number)
+        return self._halves
 
     def leave(self) -> None:
         """Done with the others."""

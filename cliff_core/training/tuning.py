@@ -20,6 +20,7 @@ from cliff_core.execution.rows import Rows, Workspace
 from cliff_core.execution.team import Team
 from cliff_core.geometry.crop_units import project_to_crop
 from cliff_core.inference import regress
+from cliff_core.training.beside import Beside
 from cliff_core.training.losses import positive_scale_loss, reprojection_loss
 from cliff_core.training.supervision import AnyEdits
 
@@ -27,6 +28,7 @@ FLAT = 1.01
 _PULL_OF_IMAGES, _PULL_OF_POINTS, _SHAPE_SHARE = 0.03, 0.3, 0.1  # the pull of shape is a tenth of that of rotations
 CHUNK = 1024  # people at once where no gradient is needed
 CHOOSING, ALL_POINTS = "choosing how long to tune", "tuning with all points"
+_HEARS_EVERY = 8  # steps
 _PRIOR = 216 + 10 + 3  # numbers of a body: rotations, shape, crop camera
 
 
@@ -162,6 +164,11 @@ def known_points(points: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     return torch.cat([points[..., :2], (points[..., 2] * known)[..., None]], -1)
 
 
+def head_parameters(model: nn.Module) -> list[nn.Parameter]:
+    """What tuning changes, in an order of its own."""
+    return [each for name, each in model.named_parameters() if not name.startswith(("trunk.", "encoder."))]
+
+
 class Tuning:
     """A tuning run over people.
 
@@ -185,6 +192,7 @@ class Tuning:
         watch: Watch,
         name: str,
         key: str,
+        beside: Beside | None = None,
     ) -> tuple[nn.Module, list[Epoch], torch.Tensor]:
         """Tune a copy for some epochs; with withheld points, as long as their error falls.
 
@@ -196,19 +204,24 @@ class Tuning:
             watch: hears the curves, may end it early.
             name: under which its state is remembered.
             key: what the state follows from; one of another key is not gone on from.
+            beside: another half of the team does the other run meanwhile, and what one says of an epoch goes for both.
 
         Returns:
-            The copy as it was when that error was flat (without withheld points: as it is at the end), the curve, and
-            (2, N) each person's error of the withheld points before and after.
+            The copy as it was when that error was flat (without withheld points, and nobody beside: as it is at the
+            end), the curve, and (2, N) each person's error of the withheld points before and after.
         """
         tuned, parameters = self._copy(model)
         optimiser = torch.optim.Adam(parameters, self.settings.learning_rate, fused=True)  # a third of the time
         generator = torch.Generator().manual_seed(self.settings.seed)
         stage = ALL_POINTS if withheld is None else CHOOSING
         chooses = withheld is not None and bool(withheld.any())
+        agrees = self.team.agrees if beside is None else beside.agrees
         prior = self._prior(model, withheld)
         known = self.work.recall(name)
-        if known.get("key") == key:
+        goes_on = known.get("key") == key
+        if beside is not None and not beside.is_level(known["curve"][-1][0] if goes_on else -1):
+            goes_on = False
+        if goes_on:
             state = known
             curve = [Epoch(*values) for values in state["curve"]]
             _copy_into(parameters, state["parameters"])
@@ -220,9 +233,9 @@ class Tuning:
         else:
             epoch, before = self._measure(tuned, withheld, prior, 0)
             curve, after = [epoch], before
-            kept = [parameter.detach().clone() for parameter in parameters] if chooses else None
+            kept = None if beside is None and not chooses else _copied(parameters)
             watch.curve(stage, epoch)
-        is_done = bool(known.get("key") == key and known["is_done"])
+        is_done = goes_on and bool(known["is_done"])
 
         def remember(*, is_done: bool) -> None:
             if self.team.leads:
@@ -232,22 +245,27 @@ class Tuning:
                 self.work.remember(name, state)
 
         for number in range(curve[-1].number + 1, epochs + 1):
-            if is_done or self.team.agrees(watch.should_stop()):
+            if is_done or agrees(watch.should_stop()):
                 break
-            if self._epoch(tuned, parameters, optimiser, generator, withheld, prior, watch):
+            if self._epoch(tuned, parameters, optimiser, generator, withheld, prior, watch, beside):
                 break
             epoch, of_person = self._measure(tuned, withheld, prior, number)
             curve.append(epoch)
             watch.curve(stage, epoch)
             progress(number, epochs, stage)
-            if not chooses:
-                after = of_person
-            else:
+            keeps, is_time = True, self.work.is_time
+            if chooses:
                 best = min(curve, key=_withheld)
-                if _withheld(epoch) <= FLAT * _withheld(best):  # so the last one kept is that of `last_good_epoch`
-                    kept, after = [parameter.detach().clone() for parameter in parameters], of_person
+                keeps = _withheld(epoch) <= FLAT * _withheld(best)  # so the last one kept is that of `last_good_epoch`
                 is_done = number - best.number >= self.settings.patience
-            if self.work.is_time:
+            if beside is not None:
+                word = beside.tell(epoch.fitted, epoch.prior_distance, keeps=keeps, is_done=is_done, is_time=is_time)
+                keeps, is_done, is_time = word.keeps, word.is_done, word.is_time
+                if beside.chooses:
+                    watch.curve(ALL_POINTS, Epoch(number, word.fitted, None, word.apart))
+            if keeps:
+                after, kept = of_person, None if kept is None else _copied(parameters)
+            if is_time:
                 remember(is_done=is_done)
         for parameter in tuned.parameters():
             parameter.requires_grad_(False)
@@ -261,7 +279,7 @@ class Tuning:
         tuned = copy.deepcopy(model).eval()  # dropout and batch norm stay as in prediction
         for parameter in tuned.parameters():
             parameter.requires_grad_(False)
-        parameters = [p for name, p in tuned.named_parameters() if not name.startswith(("trunk.", "encoder."))]
+        parameters = head_parameters(tuned)
         for parameter in parameters:
             parameter.requires_grad_(True)
         return tuned, parameters
@@ -284,7 +302,9 @@ class Tuning:
         rows = self.people.rows[some]
         return regress(model, self.people.features[rows], self.people.bbox_info[rows], given)
 
-    def _epoch(self, tuned, parameters, optimiser, generator, withheld, prior, watch: Watch) -> bool:
+    def _epoch(
+        self, tuned, parameters, optimiser, generator, withheld, prior, watch: Watch, beside: Beside | None
+    ) -> bool:
         """A step for each batch; returns whether it was to stop on the way."""
         team, shared = self.team, None
         if team.size > 1:  # all gradients in one tensor, and a word whether to stop: one sum for each step
@@ -292,9 +312,12 @@ class Tuning:
             ends = torch.tensor([parameter.numel() for parameter in parameters]).cumsum(0).tolist()
             for parameter, start, end in zip(parameters, [0, *ends], ends, strict=False):
                 parameter.grad = shared[start:end].view_as(parameter)
-        for batch in torch.randperm(len(self.people), generator=generator).split(self.settings.batch):
+        batches = torch.randperm(len(self.people), generator=generator).split(self.settings.batch)
+        for number, batch in enumerate(batches):
             own = batch[team.rank :: team.size]
             stops = team.leads and watch.should_stop()
+            if beside is not None:  # the other half hears of it now and then
+                stops = number % _HEARS_EVERY == 0 and beside.agrees(stops)
             if shared is None:
                 optimiser.zero_grad()
             else:
@@ -379,6 +402,10 @@ class Tuning:
 def _withheld(epoch: Epoch) -> float:
     """Error of the withheld points, of an epoch of a run that chooses by it."""
     return float("inf") if epoch.withheld is None else epoch.withheld
+
+
+def _copied(parameters: Sequence[nn.Parameter]) -> list[torch.Tensor]:
+    return [parameter.detach().clone() for parameter in parameters]
 
 
 def _copy_into(parameters: Sequence[nn.Parameter], values: Sequence[torch.Tensor]) -> None:

@@ -20,7 +20,7 @@ from cliff_core.models import load_cliff
 from cliff_core.models.open_cliff import FEATURE_SIZE
 from cliff_core.records import Box, Camera, Keypoints, Provenance
 from cliff_core.training.crew import FEATURES, Crew, Task, refine_known
-from cliff_core.training.finetune import FinetuneSettings, Watch
+from cliff_core.training.finetune import ALL_POINTS, CHOOSING, FinetuneSettings, Watch
 from cliff_core.training.ray_refining import refine_with_ray
 from cliff_core.training.refine_people import KnownPeople
 from cliff_core.training.supervision import PersonEdits, weighed_points
@@ -72,6 +72,20 @@ def test_two_workers_give_what_one_gives(tmp_path, small_weights):
     assert np.allclose(alone.verdict.suspicion_mm, together.verdict.suspicion_mm, atol=1e-2)
     in_files = refined(tmp_path / "work", task, known)
     assert np.array_equal(bodies(in_files), bodies(alone))
+
+
+def test_three_workers_choose_as_one_does_and_tell_both_curves(tmp_path, small_weights):
+    task, known = task_in(tmp_path / "work", small_weights)
+    alone = refine_known(known, task, ALONE, Workspace(), silent, Watch())
+    told = []
+    watch = Watch(lambda stage, epoch: told.append((stage, epoch.number)))
+    together = refined(tmp_path / "work", task, known, size=3, watch=watch)
+    assert [each.chosen_epochs for each in alone.rounds] == [each.chosen_epochs for each in together.rounds]
+    assert np.abs(bodies(alone) - bodies(together)).max() < 1e-4
+    for each, other in zip(alone.rounds, together.rounds, strict=True):
+        assert len(each.final) == len(other.final)
+        assert [round(epoch.fitted, 5) for epoch in each.final] == [round(epoch.fitted, 5) for epoch in other.final]
+    assert {stage for stage, _ in told} == {CHOOSING, ALL_POINTS}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")

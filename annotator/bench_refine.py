@@ -39,7 +39,7 @@ from cliff_core.models.open_cliff import OpenCliff, OpenCliffConfig
 from cliff_core.training.refining import save_model
 
 _KINDS = ("as it comes", "1 worker", "2 workers", "ray, 2 workers")
-_PARTS = ("looking", "tuning", "predicting")
+_PARTS = ("looking", "tuning", "predicting", "polishing")
 
 
 @dataclass(frozen=True, slots=True)

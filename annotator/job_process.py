@@ -49,10 +49,11 @@ def run_job(folder: Path) -> bool:
         if hasattr(os, "nice"):
             with suppress(OSError):
                 os.nice(_NICENESS)
+        work = _work_of(request.kind)  # brings torch along: seconds that are no work
         started = time.monotonic()
         with open_project(run.project, read_only=True) as project:
             journal = project.journal.last_seq()
-            said = _work_of(request.kind)(project, run, news)
+            said = work(project, run, news)
         said[JOURNAL] = journal
         said["seconds"] = round(time.monotonic() - started, 3)
         said["peak_mb"] = round(peak_memory_mb(), 1)

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ki
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SECONDS = 1800.0
+POLISHING = "polishing bodies"
 
 
 def silent(done, total, text):
@@ -106,11 +107,23 @@ def workers_of(pid: int) -> list[int]:
     return found
 
 
+def doing(folder: Path, since: float = 0.0) -> str:
+    """What the latest job said last that it does, since a time."""
+    for run in reversed(RunFolder.all_of(folder)):
+        try:
+            news = [json.loads(line) for line in run.news.read_bytes().splitlines()[-20:] if line.endswith(b"}")]
+        except OSError:
+            return ""
+        return next((each["text"] for each in reversed(news) if each["kind"] == "progress" and each["t"] > since), "")
+    return ""
+
+
 def kill_something(folder: Path, watcher: subprocess.Popen, whom: str) -> str:
-    """Kill one of them if it is there; says whom."""
+    """Kill one of them if it is there; says whom, and at what."""
+    said = f"{whom} while {doing(folder)}"
     if whom == "window":
         watcher.kill()
-        return whom
+        return said
     job = job_process(folder)
     if job is None:
         return "nobody"
@@ -118,22 +131,26 @@ def kill_something(folder: Path, watcher: subprocess.Popen, whom: str) -> str:
         others = workers_of(job)
         if not others:
             return "nobody"
-        job = others[0]
+        job = others[-1]
     try:
         os.kill(job, signal.SIGKILL)
     except ProcessLookupError:
         return "nobody"
-    return whom
+    return said
 
 
 def disturbed(folder: Path, settings: dict, dice: random.Random, kills: list[str], longest_s: float) -> list[str]:
-    """Refine with something killed again and again at random moments; then let it come to its end."""
+    """Refine with something killed again and again, at random moments or "while" it does something; then let it end."""
     killed = []
-    for whom in kills:
-        watcher = watch(folder, settings)
-        until = time.monotonic() + dice.uniform(0.05, 0.6) * longest_s
-        while time.monotonic() < until and watcher.poll() is None:
+    for kill in kills:
+        whom, _, moment = kill.partition(" while ")
+        watcher, since = watch(folder, settings), time.time()
+        until = time.monotonic() + (SECONDS if moment else dice.uniform(0.05, 0.7) * longest_s)
+        while time.monotonic() < until and watcher.poll() is None and not (moment and doing(folder, since) == moment):
             time.sleep(0.02)
+        if watcher.poll() == 0:  # it was quicker
+            watcher.communicate()
+            return killed
         killed.append(kill_something(folder, watcher, whom))
         try:  # of a job that died it says so; one whose window died goes on
             watcher.communicate(timeout=SECONDS if killed[-1] != "nobody" else 0.01)
@@ -194,9 +211,11 @@ def test_killed_at_random_a_refinement_of_two_thousand_people_gives_what_an_undi
     longest = time.monotonic() - started
     dice = random.Random(seed)
     kills = [dice.choice(["window", "job", "worker"]) for _ in range(kills_wanted)]
+    kills += [f"{whom} while {POLISHING}" for whom in ("worker", "job")]
     killed = disturbed(rough, settings, dice, kills, longest)
-    print(f"{people} people, {longest:.0f} s undisturbed; killed: {killed}")
     (expected, _), (found, own) = contents(calm), contents(rough)
+    apart = max(np.abs(body - found[uid]).max() for uid, body in expected.items() if body is not None)
+    print(f"{people} people, {longest:.0f} s undisturbed; killed: {killed}; bodies differ by {apart:.1e} at most")
     same(found, expected)
     assert own == before
 

@@ -220,7 +220,8 @@ QMenu::item { padding: 5px 24px 5px 8px; border-radius: 4px; }
 QMenu::item:selected { background: @selection; }
 QMenu::item:disabled { color: @quiet_text; }
 QMenu::separator { height: 1px; background: @hairline; margin: 4px 8px; }
-QMenu::icon { padding-left: 6px; }
+QMenu::icon { margin-left: 4px; padding: 2px; border-radius: 4px; }
+QMenu::icon:checked { background: @selection; }
 
 QToolBar { background: @panel; border: none; border-bottom: 1px solid @hairline; spacing: 4px; padding: 4px 8px; }
 QToolBar::separator { width: 1px; background: @hairline; margin: 4px 6px; }

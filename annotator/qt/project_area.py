@@ -159,7 +159,7 @@ class ProjectArea(QObject):
                 docks["photos"],
                 tr("Your photos"),
                 tr("One mark for each person: a ring is proposed, a disc is done. Press D and A to turn pages."),
-                docks["photos"].show,
+                lambda: docks.raise_("photos"),
             ),
             Stop(
                 canvas,

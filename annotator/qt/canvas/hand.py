@@ -182,7 +182,7 @@ class Hand(ABC):
             self.look_at(NOTHING)
 
     def _sentence(self, target: Target) -> str:
-        name = target.name.replace("_", " ")
+        name = tr(target.name.replace("_", " "))
         return {
             Kind.POINT: f"{name}: " + tr("drag; Alt keeps the body, Shift is finer, Ctrl snaps to the detection"),
             Kind.JOINT: f"{name}: " + tr("drag; the wheel moves it in depth, R pins it, click for rings"),

@@ -17,6 +17,7 @@ from cliff_core.skeletons import JOINT_SETS, SMPL24
 
 POINT_PX = 5.0
 JOINT_PX = 4.0
+_FULL_SIZE_PX, _LEAST_SHARE = 260.0, 0.55  # of a body with marks of full size; of them on the smallest
 _STAMP_PX = 12  # half the side of a mark's picture: what the largest mark and its halo need
 _HALO = QColor(*BACKGROUND, 190)
 _WHITE = QColor(*TEXT)
@@ -35,10 +36,11 @@ def draw_points(painter: QPainter, figure: Figure, shown: np.ndarray, radius: fl
     """2D points: filled = visible, ring = hidden; bold with a dot = placed by a person; fainter = less confident."""
     keypoints = figure.keypoints
     names = JOINT_SETS[keypoints.joint_set].names
+    full, less = _fitting(radius, shown), _fitting(0.8 * radius, shown)
     for row in np.flatnonzero((keypoints.visibility > 0) & np.isfinite(shown).all(axis=1)):
         by_person = keypoints.source[row] is Provenance.HUMAN
         painter.setOpacity(1.0 if by_person else 0.45 + 0.55 * float(np.clip(keypoints.confidence[row], 0, 1)))
-        size = radius if by_person else 0.8 * radius
+        size = full if by_person else less
         _stamp(painter, shown[row], _point, side_colour(names[row]), size, keypoints.visibility[row] == 2, by_person)
     painter.setOpacity(1.0)
 
@@ -78,17 +80,23 @@ def draw_joints(
         strong: whether they are what a hand takes hold of.
     """
     painter.setOpacity(1.0 if strong else 0.55)
+    size = _fitting(JOINT_PX + 1.0 if strong else JOINT_PX - 1.0, shown)
     for row in np.flatnonzero(np.isfinite(shown).all(axis=1)):
         name = SMPL24.names[row]
         by_person = sources[row] is Provenance.HUMAN
-        _stamp(painter, shown[row], _joint, side_colour(name), strong, name in pinned, name in locked, by_person)
+        _stamp(painter, shown[row], _joint, side_colour(name), size, strong, name in pinned, name in locked, by_person)
     painter.setOpacity(1.0)
 
 
 def _joint(
-    painter: QPainter, rgb: tuple[int, int, int], strong: bool, is_pinned: bool, is_locked: bool, by_person: bool
+    painter: QPainter,
+    rgb: tuple[int, int, int],
+    size: float,
+    strong: bool,
+    is_pinned: bool,
+    is_locked: bool,
+    by_person: bool,
 ) -> None:
-    size = JOINT_PX + 1.0 if strong else JOINT_PX - 1.0
     corners = ((-1, -1), (1, -1), (1, 1), (-1, 1)) if is_pinned else ((0, -1), (1, 0), (0, 1), (-1, 0))
     shape = QPolygonF([QPointF(across * size, down * size) for across, down in corners])
     painter.setPen(_pen(_HALO, 3.0))
@@ -103,6 +111,13 @@ def _joint(
     if is_locked:
         painter.setPen(_pen(_WHITE, 2.0))
         painter.drawLine(QPointF(-size - 3, 0), QPointF(size + 3, 0))
+
+
+def _fitting(size: float, shown: np.ndarray) -> float:
+    """Smaller on a body that is small in the view, in steps of half a pixel: marks must not hide what they mark."""
+    present = shown[np.isfinite(shown).all(axis=1)]
+    reach = float(np.ptp(present, axis=0).max()) if len(present) else _FULL_SIZE_PX
+    return round(2 * size * min(max(reach / _FULL_SIZE_PX, _LEAST_SHARE), 1.0)) / 2
 
 
 def _stamp(painter: QPainter, place: np.ndarray, draw: Callable[..., None], *how: Hashable) -> None:

@@ -82,7 +82,7 @@ class PosePanel(QWidget):
         if figure is None or figure.params is None or joint is None:
             self.name.setText(tr("Select a joint or a point"))
             return
-        self.name.setText(joint.replace("_", " "))
+        self.name.setText(tr(joint.replace("_", " ")))
         degrees = np.degrees(joint_angles(figure.params, SMPL24.index(joint)))
         for field, value in zip(self.angles.values(), degrees, strict=True):
             if not field.hasFocus() or abs(field.value() - value) > 1:

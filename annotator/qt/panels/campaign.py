@@ -46,6 +46,7 @@ class CampaignPanel(QWidget):
         self.list.setAccessibleName(tr("Whom to look at next"))
         self.list.setWordWrap(True)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setSpacing(3)
         self.list.itemActivated.connect(self._go)
         self.go_button = button(tr("Go there"), lambda: self._go(self.list.currentItem()), name="campaign_go")
         self._layout = column(self.words, self.advice, margin=12)

@@ -31,6 +31,7 @@ KEYS = [
     *[(key, SHIFT) for key in (Qt.Key.Key_E, Qt.Key.Key_F, Qt.Key.Key_M, Qt.Key.Key_H, Qt.Key.Key_Down, Qt.Key.Key_Z)],
     *[(key, CONTROL) for key in (Qt.Key.Key_C, Qt.Key.Key_V, Qt.Key.Key_D, Qt.Key.Key_M)],
     (Qt.Key.Key_M, CONTROL | SHIFT),
+    *[(Qt.Key.Key_Delete, SHIFT)] * 2,  # as often as somebody is added, or a photo fills up with hundreds
 ]
 MEBI = 1 << 20
 

@@ -8,6 +8,7 @@ elbows and knees best. The result is a start for a solver: near, and in the righ
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -70,6 +71,23 @@ def _bones(limb: str) -> list[Flip]:
         for joint in LIMBS[limb]
         if (part := SMPL24.names[joint].partition("_")[2]) in _BONES
     ]
+
+
+def turned_round(state: State) -> list[State]:
+    """The same pose seen from another side, as a network may have mistaken it.
+
+    Front for back along the ray to the body, by which its outline hardly changes (Necker's cube); half round its own
+    axis; and both.
+    """
+    ray = state.transl / np.linalg.norm(state.transl)
+    reversed_in_depth = (np.eye(3) - 2 * np.outer(ray, ray)) @ state.rotmat[0] @ np.diag([1.0, 1.0, -1.0])
+    half_round = np.diag([-1.0, 1.0, -1.0])
+    found = []
+    for root in (reversed_in_depth, reversed_in_depth @ half_round, state.rotmat[0] @ half_round):
+        rotmat = state.rotmat.copy()
+        rotmat[0] = root
+        found.append(replace(state, rotmat=rotmat))
+    return found
 
 
 class DepthFlips:

@@ -2,8 +2,9 @@
 
 Robust least squares per person, from the refined prediction: its points, a pull towards that prediction, the pose
 prior, joint limits, and a mild wish for the mean shape. Points cannot tell on which side of the picture plane a bone
-lies, and a solver stays on the side where it starts; so the two depths of every limb bone are tried as well (KITRO,
-Yang et al. 2024), and the sum of all costs decides, prior included. What a person has set is fixed, to the digit.
+lies, and a solver stays on the side where it starts; so bodies turned round and the two depths of every limb bone are
+tried as well (KITRO, Yang et al. 2024), and the sum of all costs decides, prior included. What a person has set is
+fixed, to the digit.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cliff_core.fitting.depth_flips import DepthFlips, limb_flips
+from cliff_core.fitting.depth_flips import DepthFlips, limb_flips, turned_round
 from cliff_core.fitting.editing import LIMBS
 from cliff_core.fitting.interactive import ROTATION_WEIGHT, state_of
 from cliff_core.fitting.kinematics import Skeleton
@@ -25,6 +26,7 @@ from cliff_core.records import Camera, SmplParams
 _WALL = 0.2 / np.radians(3) ** 2  # of broken limits, per square radian
 _FLAT_M = 0.04  # bones whose two depths differ by less have only one
 _TRY_ITERATIONS, _HOPE = 5, 5.0  # of a bone's other side; nats above the present cost that more steps may still gain
+_TURN_HOPE, _TURN_MARGIN = 20.0, 5.0  # the same of bodies turned round: they start far off, and few need it
 _COARSE_M = 0.005  # exact points are followed in two steps: at once, they hold a body where it stands
 _SIDES_NOISE_M = 0.01  # noisier points say too little about depths: trying both gained nothing for ten times the time
 _NOISE_START_M, _NOISE_RANGE_M = 0.01, (0.001, 0.15)
@@ -66,7 +68,7 @@ class PolishSettings:
         tail: nats from which a joint's pull grows slowly (`Anchor`): predictions may be on the wrong side.
         pose: weight of the pose prior.
         shape: weight of the mean shape against the prediction's.
-        depth_sides: try both depths of every limb bone, where points are exact enough to tell.
+        depth_sides: try bodies turned round, and both depths of every limb bone where points are exact enough to tell.
         margin: a bone changes its side only where this lowers the cost by so many nats.
         iterations: of the solver.
     """
@@ -171,6 +173,8 @@ def _polish_one(skeleton: Skeleton, case: PolishCase, settings: PolishSettings) 
     assert settings.noise_m is not None
     coarse = _problem(skeleton, case, replace(settings, noise_m=max(settings.noise_m, _COARSE_M)))
     state, cost, _ = minimise(coarse, start, settings.iterations, 1e-4)
+    if settings.depth_sides and 0 not in case.fixed_joints:
+        state, cost = _best_facing(coarse, start, state, cost, settings)
     flipped: tuple[str, ...] = ()
     if settings.depth_sides and settings.noise_m <= _SIDES_NOISE_M:
         state, cost, flipped = _best_sides(coarse, case, state, cost, settings)
@@ -202,6 +206,17 @@ def _problem(skeleton: Skeleton, case: PolishCase, settings: PolishSettings) -> 
 
 def _turning(case: PolishCase) -> list[int]:
     return sorted(set(range(24)) - case.fixed_joints)
+
+
+def _best_facing(problem: Problem, start: State, state: State, cost: float, settings: PolishSettings):
+    """The cheapest of a polished body and of those that begin turned round."""
+    for turned in turned_round(start):
+        trial, trial_cost, _ = minimise(problem, turned, _TRY_ITERATIONS, 1e-3)
+        if trial_cost < cost + _TURN_HOPE:
+            trial, trial_cost, _ = minimise(problem, trial, settings.iterations, 1e-4)
+            if trial_cost < cost - _TURN_MARGIN:
+                state, cost = trial, trial_cost
+    return state, cost
 
 
 def _best_sides(problem: Problem, case: PolishCase, state: State, cost: float, settings: PolishSettings):

@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from cliff_core.fitting.alternatives import depth_alternatives
+from cliff_core.fitting.depth_flips import turned_round
+from cliff_core.fitting.interactive import state_of
 from cliff_core.fitting.kinematics import FIRST_JOINT
 from cliff_core.fitting.polish import PolishCase, PolishSettings, estimate_noise, polish
+from cliff_core.geometry.rotations import rotmat_to_rotvec
 from cliff_core.records import SmplParams
 
 QUICK = PolishSettings(noise_m=0.005, depth_sides=False)
@@ -137,3 +140,19 @@ def test_progress_is_told(skeleton, camera, people, pixels_of):
     assert [said[:2] for said in told] == [(1, 3), (2, 3), (3, 3)]
     assert polish(skeleton, [], QUICK) == []
     assert polish(skeleton, []) == []
+
+
+def test_somebody_who_was_seen_from_the_wrong_side_is_turned_round(
+    skeleton, camera, people, disturbed, points_of, pixels_of
+):
+    settings, righted = PolishSettings(noise_m=0.02), 0
+    for params, truth in zip(disturbed, people, strict=True):
+        for turned in turned_round(state_of(params)):
+            wrong = replace(params, pose_rotvec=rotmat_to_rotvec(turned.rotmat))
+            case = replace(_case(wrong, pixels_of(truth), camera), prior=params)
+            found, stuck = (
+                polish(skeleton, [case], each)[0] for each in (settings, replace(settings, depth_sides=False))
+            )
+            assert found.after <= stuck.after + 1e-6
+            righted += _error_mm(points_of, found.params, truth) < 100 < _error_mm(points_of, stuck.params, truth)
+    assert righted >= 3

@@ -33,6 +33,7 @@ ENDED = (DONE, STOPPED, CANCELLED, FAILED)
 BESIDE = ("boxes",)
 """Kinds that a person waits for, and that run beside others."""
 
+_WAITS = "waits for its turn"
 _RATE_OVER = 40  # lines of news from which the time left is reckoned
 _PACKAGES = Path(__file__).resolve().parent.parent
 
@@ -65,7 +66,7 @@ class Job:
 
     def _begin(self) -> None:
         self.state = QUEUED
-        self.done, self.total, self.text = 0, 0, "waits for its turn"
+        self.done, self.total, self.text = 0, 0, _WAITS
         self.shards = 0
         self.curves: list[dict[str, Any]] = []
         self.result: dict[str, Any] = {}
@@ -133,6 +134,7 @@ class Job:
         wanted = self.run.wants()
         if is_alive:
             self.state = STOPPING if wanted else RUNNING
+            self.text = "starting" if self.text == _WAITS else self.text
         elif "pid" in self.run.description():
             last = next((line for line in reversed(self.log_tail(5)) if line.strip()), "")
             self.state = FAILED

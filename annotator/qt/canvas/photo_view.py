@@ -51,6 +51,7 @@ class PhotoView(BodyView):
         self._message = ""
         self._glide: QVariantAnimation | None = None
         self._fitted = True
+        self._followed: int | None = None
         self.view = ViewTransform()
         self.hand = PhotoHand(self)
         self.setAccessibleName(tr("Photo"))
@@ -58,6 +59,7 @@ class PhotoView(BodyView):
         workspace.when(Change.PHOTO, self._open)
         workspace.tool_changed.connect(self._show_tool)
         workspace.when(Change.SELECTION, self._show_tool)
+        workspace.when(Change.SELECTION, self._follow)
 
     # --- the photo
 
@@ -68,6 +70,7 @@ class PhotoView(BodyView):
         if self._ticket is not None:
             self._ticket.cancel()
         self._photo_id, self._message = photo.id, ""
+        self._fitted = True  # as it will be shown; nobody is followed on the photo before
         self.hand.leave()
 
         def find_then_read(project):
@@ -165,6 +168,18 @@ class PhotoView(BodyView):
             self.look(
                 ViewTransform.fit(x0 - more, y0 - more, x1 + more, y1 + more, (self.width(), self.height())), glide
             )
+
+    def _follow(self) -> None:
+        """Who is selected by a key or in a list comes into view, where not all of the photo is."""
+        figure = self.workspace.figure
+        if figure is None or figure.person.id == self._followed:
+            return
+        self._followed = figure.person.id
+        if self._fitted or figure.box is None:
+            return
+        x0, y0, x1, y1 = self._corners(figure.box)
+        if not (0 <= (x0 + x1) / 2 < self.width() and 0 <= (y0 + y1) / 2 < self.height()):
+            self.fit_person()
 
     def zoom(self, factor: float, x: float | None = None, y: float | None = None) -> None:
         """Nearer or farther around a place in the view, its middle if not given."""

@@ -24,6 +24,21 @@ def test_the_tree_and_the_canvas_select_the_same(window, qtbot):
     assert (document.selected, document.part) == (document.people[0].id, Part(PartKind.JOINT, "left_elbow"))
 
 
+def test_whoever_is_selected_by_a_key_comes_into_view(bench, window, qtbot):
+    canvas = bench.canvas
+    other = next(figure for figure in canvas.workspace.figures.all() if figure is not canvas.workspace.figure)
+
+    def is_in_view() -> bool:
+        x, y = canvas.view.to_view([(other.box.x0 + other.box.x1) / 2, (other.box.y0 + other.box.y1) / 2])
+        return 0 <= x < canvas.width() and 0 <= y < canvas.height()
+
+    canvas.zoom(3.0)
+    assert not is_in_view()
+    qtbot.keyClick(canvas, Qt.Key.Key_Tab)
+    assert canvas.workspace.figure.person.id == other.person.id
+    qtbot.waitUntil(is_in_view)
+
+
 def test_the_tree_shows_who_set_a_point_and_how_far_a_person_is(window, qtbot, saved):
     show(window, "people")
     document = window.area.session.document

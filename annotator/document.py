@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, Flag, auto
 from typing import Any, Protocol, TypeVar
 
-from annotator.project import Edited, Project
+from annotator.project import Edited, Project, RemovedPersonError
 from annotator.project.draft import Command
 from annotator.project.state import Comment, Person, Photo
 from cliff_core.records import Box, Keypoints, SmplParams
@@ -102,6 +102,15 @@ class Snapshot:
         )
 
 
+def people_of(command: Command) -> frozenset[int]:
+    """Numbers of the people whom a command is about."""
+    parts = getattr(command, "commands", None)  # several edits as one
+    if parts is not None:
+        return frozenset().union(*map(people_of, parts))
+    person = getattr(command, "person", None)
+    return frozenset() if person is None else frozenset({person})
+
+
 class ProjectRunner(Protocol):
     """Runs work on the project in the order asked, and hands its result back where the document lives."""
 
@@ -178,9 +187,10 @@ class Document:
     def edit(self, command: Command, then: Callable[[Edited], None] | None = None) -> None:
         """Write an edit, of other photos too; the open one stays open.
 
-        What a hand showed of the people stays on the screen until it is written.
+        What a hand showed of the people stays on the screen until it is written. An edit of somebody alone whom an edit
+        before it removes, which the screen did not show yet, is nothing.
         """
-        self._write(lambda project: project.edit(command), then, stay=True)
+        self._write(lambda project: project.edit(command), then, stay=True, about=people_of(command))
 
     def undo(self) -> None:
         """Take the latest step back, and show the photo that it was on."""
@@ -204,6 +214,7 @@ class Document:
         then: Callable[[Edited], None] | None = None,
         *,
         stay: bool = False,
+        about: frozenset[int] = frozenset(),
     ) -> None:
         photo_id = None if self.photo is None else self.photo.id
         shown = dict(self.live)
@@ -231,7 +242,8 @@ class Document:
             self._drop(shown)
             self._tell(Change.LIVE | Change.PEOPLE | Change.HISTORY)
             self.reload()
-            raise error  # to whoever shows problems
+            if not (isinstance(error, RemovedPersonError) and about == {error.person}):
+                raise error  # to whoever shows problems
 
         self.pending += 1
         self._tell(Change.HISTORY)

@@ -15,6 +15,7 @@ from annotator.project.errors import (
     NotAProjectError,
     ProjectError,
     ReadOnlyProjectError,
+    RemovedPersonError,
     StorageError,
 )
 from annotator.project.opening import create_project, open_backup, open_project
@@ -32,6 +33,7 @@ __all__ = [
     "Project",
     "ProjectError",
     "ReadOnlyProjectError",
+    "RemovedPersonError",
     "Run",
     "StorageError",
     "create_project",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from annotator.project.errors import EditError
+from annotator.project.errors import EditError, RemovedPersonError
 from annotator.project.fields import COMMENT, PERSON, PHOTO, checked, is_by_hand
 from annotator.project.journal import Change, Entry, Subject, as_json
 from annotator.project.predictions import Prediction
@@ -82,12 +82,13 @@ class Draft:
         """The person with what this draft has set so far.
 
         Raises:
-            EditError: there is no such person, or it was removed.
+            EditError: there is no such person.
+            RemovedPersonError: it was removed.
         """
         loaded = self._load(Subject(PERSON, person_id))
         person = self._reader.compose(person_id, loaded.uid, loaded.photo_id, dict(loaded.own), loaded.revision)
         if not person.is_present:
-            raise EditError(f"person {person_id} was removed; undo that first")
+            raise RemovedPersonError(person_id)
         return person
 
     def prediction(self, prediction_id: int) -> Prediction:
@@ -120,9 +121,13 @@ class Draft:
             loaded.own[field] = value
 
     def set_person(self, person_id: int, values: dict[str, Any]) -> None:
-        """Set several fields of a person who is there."""
+        """Set several fields of a person who is there.
+
+        Raises:
+            RemovedPersonError: it was removed.
+        """
         if not self._load(Subject(PERSON, person_id)).own.get("present"):
-            raise EditError(f"person {person_id} was removed; undo that first")
+            raise RemovedPersonError(person_id)
         for field, value in values.items():
             self.set(PERSON, person_id, field, value)
 

@@ -54,3 +54,15 @@ class StorageError(ProjectError):
 
 class EditError(ProjectError):
     """An edit that makes no sense: no such person, joint or value; nothing was changed."""
+
+
+class RemovedPersonError(EditError):
+    """An edit of somebody who is not there any more; nothing was changed.
+
+    Attributes:
+        person: number of whom.
+    """
+
+    def __init__(self, person: int):
+        super().__init__(f"person {person} was removed; undo that first")
+        self.person = person

@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QCoreApplication, Qt
 
-from annotator.commands import MovePoint, SetState
+from annotator.commands import MovePoint, RemovePerson, SetState, Together
 from annotator.document import Part, PartKind
 from annotator.qt.panels.people import _find
 from annotator.qt.strings import load_catalogue
@@ -51,6 +51,21 @@ def test_the_tree_shows_who_set_a_point_and_how_far_a_person_is(window, qtbot, s
     assert wrist.font(0).bold()
     assert wrist.text(1) == "hidden"
     assert item.text(1) == "done"
+
+
+def test_a_hand_quicker_than_the_disk_takes_somebody_away_once(window, qtbot, saved):
+    document = window.area.session.document
+    first, second = (person.id for person in document.people)
+    nudge = MovePoint(first, "coco17", "left_wrist", (50.0, 60.0))
+    for command in (RemovePerson(first), RemovePerson(first), nudge, Together("Fit", (nudge, nudge))):
+        document.edit(command)
+    saved(window)
+    assert [person.id for person in document.people] == [second]
+    assert not window.notices.isVisible()
+    assert document.undo_label == "Remove person"
+
+    document.edit(Together("Fit", (nudge, MovePoint(second, "coco17", "left_wrist", (50.0, 60.0)))))
+    qtbot.waitUntil(lambda: "was removed" in window.notices.words.text())  # somebody else's part of it is missing
 
 
 def test_people_move_up_and_down_in_one_step_each(window, qtbot, saved):

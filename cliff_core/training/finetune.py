@@ -29,17 +29,15 @@ from cliff_core.execution.team import ALONE, Team
 from cliff_core.inference import Crops, regress
 from cliff_core.training.beside import Beside
 from cliff_core.training.supervision import AnyEdits, SparseEdits
+from cliff_core.training.taught import CHUNK, Taught, known_points
 from cliff_core.training.tuning import (
     ALL_POINTS,
     CHOOSING,
-    CHUNK,
     Epoch,
     FinetuneSettings,
-    Taught,
     Tuning,
     Watch,
     head_parameters,
-    known_points,
     last_good_epoch,
 )
 
@@ -120,7 +118,7 @@ def finetune(
         )
     rows = supervised.nonzero()[:, 0]
     people = Taught(rows, crops.features, crops.bbox_info, crops.points, weight, known, edits)
-    drawn = people.draw_withheld(settings)
+    drawn = people.draw_withheld(settings.withheld_share, settings.seed)
     key = _key(model, people, settings, work.token)
 
     def start(of: str) -> tuple[nn.Module, str]:

@@ -28,7 +28,7 @@ from cliff_core.records import Estimate, SmplParams
 from cliff_core.training.finetune import Finetuned, FinetuneSettings, Watch, finetune
 from cliff_core.training.guard import Evidence, Verdict, judge
 from cliff_core.training.supervision import AnyEdits
-from cliff_core.training.tuning import known_points
+from cliff_core.training.taught import known_points
 
 _CHUNK = 512
 _BETTER = 0.99  # a round whose withheld points are not at least so much nearer was the last

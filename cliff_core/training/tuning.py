@@ -16,17 +16,16 @@ import torch
 from torch import nn
 
 from cliff_core.body.torch_body import TorchBody
-from cliff_core.execution.rows import Rows, Workspace
+from cliff_core.execution.rows import Workspace
 from cliff_core.execution.team import Team
 from cliff_core.geometry.crop_units import project_to_crop
 from cliff_core.inference import regress
 from cliff_core.training.beside import Beside
 from cliff_core.training.losses import positive_scale_loss, reprojection_loss
-from cliff_core.training.supervision import AnyEdits
+from cliff_core.training.taught import CHUNK, Taught
 
 FLAT = 1.01
 _PULL_OF_IMAGES, _PULL_OF_POINTS, _SHAPE_SHARE = 0.03, 0.3, 0.1  # the pull of shape is a tenth of that of rotations
-CHUNK = 1024  # people at once where no gradient is needed
 CHOOSING, ALL_POINTS = "choosing how long to tune", "tuning with all points"
 _HEARS_EVERY = 8  # steps
 _PRIOR = 216 + 10 + 3  # numbers of a body: rotations, shape, crop camera
@@ -116,52 +115,6 @@ def last_good_epoch(curve: Sequence[Epoch]) -> int:
     """The last epoch whose withheld error is about the lowest: tuning stops when it is flat, not at a lucky dip."""
     errors = {epoch.number: epoch.withheld for epoch in curve if epoch.withheld is not None}
     return max(number for number, error in errors.items() if error <= FLAT * min(errors.values()))
-
-
-@dataclass(frozen=True)
-class Taught:
-    """N people who supervise.
-
-    Attributes:
-        rows: (N,) their numbers among everybody.
-        features: (M, F) of everybody, in memory or in a file.
-        bbox_info: (M, 3), points: (M, 47, 3), weight: (M, 47) how far each point supervises, of everybody.
-        known: (47,) bool, which points the body knows.
-        edits: what annotators set, of everybody.
-    """
-
-    rows: torch.Tensor
-    features: Rows
-    bbox_info: torch.Tensor
-    points: torch.Tensor
-    weight: torch.Tensor
-    known: torch.Tensor
-    edits: AnyEdits
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def given(self, some: torch.Tensor, withheld: torch.Tensor | None) -> torch.Tensor:
-        """(n, 47, 3) the points of some of the N that the network is given."""
-        points = known_points(self.points[self.rows[some]], self.known)
-        return points if withheld is None else points.masked_fill(withheld[some][..., None], 0.0)
-
-    def draw_withheld(self, settings: FinetuneSettings) -> torch.Tensor:
-        """(N, 47) bool: a random share of each person's points that supervise, at least one, never more than half."""
-        generator = torch.Generator().manual_seed(settings.seed)
-        drawn = torch.zeros(len(self), self.weight.shape[1], dtype=torch.bool)
-        for some in torch.arange(len(self)).split(CHUNK):
-            marked = self.weight[self.rows[some]] > 0
-            rank = torch.where(marked, torch.rand(marked.shape, generator=generator), 2.0).argsort(1).argsort(1)
-            count = marked.sum(1, keepdim=True)
-            take = torch.minimum((count * settings.withheld_share).round().clamp(min=1), count // 2)
-            drawn[some] = marked & (rank < take)
-        return drawn
-
-
-def known_points(points: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-    """(n, 47, 3) points without those that a body does not know; a copy."""
-    return torch.cat([points[..., :2], (points[..., 2] * known)[..., None]], -1)
 
 
 def head_parameters(model: nn.Module) -> list[nn.Parameter]:

@@ -104,7 +104,8 @@ def _photos_by_camera(
             continue
         with suppress(ImageError):  # a photo that is gone says nothing; its people still do
             if camera := known_camera(project.photo_file(number).resolve()):
-                told[number] = camera
+                if camera != photo.camera:  # propose may have taken it over already
+                    told[number] = camera
                 continue
         key = (photo.name.rpartition("/")[0], photo.size_px) if one_camera else photo.id
         found.setdefault(key, []).append(photo)

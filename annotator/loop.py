@@ -208,7 +208,7 @@ class FocalReport:
 
     Attributes:
         project: its folder.
-        photos: whose focal length is another one now; of them `told`: whose EXIF says it.
+        photos: whose focal length is another one now; of them `told`: whose EXIF says it and nobody had asked.
         count: cameras: one for each photo, or for each folder and size.
         cameras: the first of them, with `focal_length_px`, `spread` (of its logarithm), `guess_px`, `people`, and
             whether it is `taken`: where people say no more than what is usual, the guess is kept.

@@ -21,8 +21,8 @@ from annotator.project.bulk import Batch
 from annotator.project.journal import Step
 from annotator.project.predictions import Run
 from annotator.runs import JOURNAL, JobError
-from annotator.shards import Shard, ShardRow, read_shard
-from annotator.worklist import SUSPICION
+from annotator.shards import BODILESS, Shard, ShardRow, read_shard
+from annotator.worklist import INSIDE, SUSPICION
 from cliff_core.detection.overlaps import pairwise_iou
 from cliff_core.records import Provenance
 
@@ -77,11 +77,17 @@ class Applied:
 class _Counts:
     skipped: int = 0
     photos: set[int] = field(default_factory=set)
-    suspicion: dict[int, float] = field(default_factory=dict)
-    newcomers: dict[str, float] = field(default_factory=dict)
+    measures: dict[str, dict[int, float]] = field(default_factory=lambda: {SUSPICION: {}, INSIDE: {}})
+    newcomers: dict[str, ShardRow] = field(default_factory=dict)
+
+    def measure(self, person_id: int, row: ShardRow) -> None:
+        """Note what was measured of somebody."""
+        for name, value in ((SUSPICION, row.suspicion), (INSIDE, row.inside_mm)):
+            if value is not None:
+                self.measures[name][person_id] = value
 
 
-def apply_job(project: Project, job: Job, *, only_new: bool = True) -> Applied:
+def apply_job(project: Project, job: Job, *, only_new: bool = True, only_bodiless: bool = False) -> Applied:
     """Take in what a job has finished so far.
 
     What a person set stays, to the digit; whoever is done, accepted or removed stays as they are. Where a person has
@@ -91,6 +97,7 @@ def apply_job(project: Project, job: Job, *, only_new: bool = True) -> Applied:
         project: open for writing.
         job: of this project.
         only_new: `False` also brings back a step that was undone.
+        only_bodiless: take in only what is of people who had no body when the job began: they have none to keep.
 
     Raises:
         JobError: a shard that cannot be read.
@@ -112,6 +119,8 @@ def apply_job(project: Project, job: Job, *, only_new: bool = True) -> Applied:
     for path in job.run.finished_shards():
         if path.stem not in known:
             shard = read_shard(path)
+            if only_bodiless and not shard.notes.get(BODILESS):
+                continue
             applied += _take(project, job, uid, path.stem, shard, applied.step)
     return applied
 
@@ -185,12 +194,13 @@ def _take(project: Project, job: Job, uid: str, name: str, shard: Shard, extend:
             batch.set_camera(photo_id, camera)
         batch.commit(always=True)
     report = batch.report
-    for new, suspicion in counts.newcomers.items():
+    for new, row in counts.newcomers.items():
         person = project.database.value("SELECT id FROM person WHERE uid = ?", [new])
         if person is not None:
-            counts.suspicion[person] = suspicion
-    if counts.suspicion:
-        project.set_measures(SUSPICION, counts.suspicion)
+            counts.measure(person, row)
+    for name, values in counts.measures.items():
+        if values:
+            project.set_measures(name, values)
     refused = tuple(shard.refused[photo] for photo in sorted(shard.refused))
     return Applied(
         report.step_id,
@@ -209,16 +219,15 @@ def _take_row(project: Project, batch: Batch, row: ShardRow, counts: _Counts, *,
         if project.database.value("SELECT 1 FROM person WHERE id = ?", [row.person_id]) is None:
             counts.skipped += 1  # the project was brought back from before they were there
             return
-        if row.suspicion is not None:
-            counts.suspicion[row.person_id] = row.suspicion
+        counts.measure(row.person_id, row)
         if not row.predictions:  # what they have is better
             counts.skipped += 1
             return
         batch.apply(row.person_id, *row.predictions)
     elif _is_free(project, row, is_file=is_file):
         batch.add_person(row.photo_id, *row.predictions, uid=row.uid)
-        if row.suspicion is not None and row.uid is not None:
-            counts.newcomers[row.uid] = row.suspicion
+        if row.uid is not None:
+            counts.newcomers[row.uid] = row
     else:
         counts.skipped += 1
         return

@@ -211,7 +211,7 @@ def measure_drag(seed: int, files: BenchFiles, progress: Progress) -> list[Measu
 
 
 def measure_effort(seed: int, files: BenchFiles, progress: Progress) -> list[Measured]:
-    """What an annotator's actions are worth, by strategy, and what the worklist's order is; three minutes of a core."""
+    """What an annotator's actions are worth, by strategy, and what the worklist's order is; four minutes of a core."""
     effort = measure_effort_tables(seed, progress)
     return [Measured("effort", f"\n{effort}", effort.values())]
 

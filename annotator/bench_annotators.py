@@ -84,7 +84,7 @@ def figure_of(project: Project, person_id: int, bodies: Mapping[str, Body]) -> F
     body, points = person.body, person.main_keypoints
     assert body is not None
     assert points is not None
-    return Figure(person, 0, bodies[person.gender], camera, person.box, points, body.params, False)
+    return Figure(person, 0, bodies[person.gender], camera, person.box, points, body.params, body, False)
 
 
 class Annotator:

@@ -5,6 +5,9 @@ refine. The first round computes the trunk's features, the second finds them in 
 with all cores; workers have one core each. Each job is a process of its own, as for a person; its seconds are those of
 the work, without starting Python, and its memory is its own.
 
+What several workers gain is measured on many people with the settings that a person has, since few people and few
+epochs say more about starting processes; by part, for the work, and from asking to the end, with Python's start.
+
 Memory is measured on two projects, one twenty times as large, whose features lie in the cache beforehand, with one
 epoch of tuning of a network that has the bundled one's trunk and a small head: all that grows with people grows as in a
 whole run, which only takes longer and holds a larger head some times over, however many people there are. The polish
@@ -16,6 +19,7 @@ it holds of the photos at work cannot.
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -40,6 +44,7 @@ from cliff_core.training.refining import save_model
 
 _KINDS = ("as it comes", "1 worker", "2 workers", "ray, 2 workers")
 _PARTS = ("looking", "tuning", "predicting", "polishing")
+_STRETCHES = (*_PARTS, "the rest", "all", "with start")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +52,11 @@ class RefineSettings:
     """How much is measured.
 
     Attributes:
-        people: whose photos are looked at.
+        people: whose photos are looked at; 0 leaves out what is measured on them.
         epochs: of tuning where speed is measured; 0: as many as help.
         small, large: people of the two projects whose memory is measured; 0 leaves that out.
         workers: how many share the work where one is compared with several.
+        many: people on whom one worker is compared with several, with as many epochs as help; 0 leaves that out.
     """
 
     people: int = 150
@@ -58,6 +64,7 @@ class RefineSettings:
     small: int = 1000
     large: int = 20_000
     workers: int = 2
+    many: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,18 @@ class RefineNumbers:
     @property
     def summary(self) -> str:
         """A table for people."""
+        v, s = self.values, self.settings
+        lines = [*(self._speeds() if s.people else []), *(self._gains() if s.many else [])]
+        if s.large:
+            for job in ("refine", "propose"):
+                small, large = (v[f"{job}, {size} people, MB"] for size in (s.small, s.large))
+                each = 1000 * (large - small) / (s.large - s.small)
+                lines.append(f"  memory of {job:<8} {small:6.0f} MB at {s.small} people, {large:6.0f} MB at {s.large}: "
+                             f"{each:.1f} kB a person")  # fmt: skip
+        return "\n".join(lines)
+
+    def _speeds(self) -> list[str]:
+        """People a second, by way and part."""
         v, s = self.values, self.settings
         kinds = [kind for kind in _KINDS if f"{kind}, refine 1, s" in v]
         lines = [
@@ -95,13 +114,22 @@ class RefineNumbers:
         if "ray, 2 workers" in kinds:
             lines.append(f"  Ray against local: {v['ray overhead, s']:.1f} s more; "
                          f"bodies differ by {v['ray against local, largest difference']:.1e} at most")  # fmt: skip
-        if s.large:
-            for job in ("refine", "propose"):
-                small, large = (v[f"{job}, {size} people, MB"] for size in (s.small, s.large))
-                each = 1000 * (large - small) / (s.large - s.small)
-                lines.append(f"  memory of {job:<8} {small:6.0f} MB at {s.small} people, {large:6.0f} MB at {s.large}: "
-                             f"{each:.1f} kB a person")  # fmt: skip
-        return "\n".join(lines)
+        return lines
+
+    def _gains(self) -> list[str]:
+        """Seconds of one worker and of several, by part."""
+        v, s = self.values, self.settings
+        lines = [
+            f"  {s.many} people, as many epochs as help ({v['many, epochs']:.0f} chosen), seconds",
+            f"    {'':<22} " + " ".join(f"{part:>10}" for part in _STRETCHES),
+        ]
+        for size in (1, s.workers):
+            found = [v[f"many, {size} workers, {part}, s"] for part in _STRETCHES]
+            lines.append(f"    {f'{size} workers':<22} " + " ".join(f"{value:10.1f}" for value in found))
+        gains = [v[f"many, 1 workers, {part}, s"] / v[f"many, {s.workers} workers, {part}, s"] for part in _STRETCHES]
+        lines.append(f"    {'times as fast':<22} " + " ".join(f"{value:10.2f}" for value in gains))
+        lines.append(f"    bodies differ by {v['many, largest difference']:.1e} at most")
+        return lines
 
 
 def measure_refine(folder: Path, settings: RefineSettings, seed: int, progress: Progress) -> RefineNumbers:
@@ -115,18 +143,44 @@ def measure_refine(folder: Path, settings: RefineSettings, seed: int, progress: 
     """
     folder.mkdir(parents=True, exist_ok=True)
     values: dict[str, float] = {}
+    if settings.people:
+        values |= _small(folder, settings, seed, progress)
+    if settings.many:
+        values |= _gain(folder / "many", settings, seed, progress)
+    for people in (settings.small, settings.large) if settings.large else ():
+        values |= _memory(folder / f"people-{people}", people, seed, progress)
+    return RefineNumbers(settings, values)
+
+
+def _small(folder: Path, settings: RefineSettings, seed: int, progress: Progress) -> dict[str, float]:
+    """Every way there is, on few people, two rounds each."""
     make_project(folder / "bare", settings.people, seed=seed, progress=progress, with_people=False).close()
     _, said = _job(folder / "bare", "propose", {}, progress)
-    values["propose, people/s"] = said["people"] / said["seconds"]
+    values = {"propose, people/s": said["people"] / said["seconds"]}
     make_project(folder / "known", settings.people, seed=seed, progress=progress).close()
     bodies = {}
     for kind, how in _ways(settings).items():
         values |= (found := _speed(folder / "known", kind, {**how, "seed": seed}, settings, progress))[0]
         bodies[kind] = found[1]
-    values |= _compared(values, bodies, settings)
-    for people in (settings.small, settings.large) if settings.large else ():
-        values |= _memory(folder / f"people-{people}", people, seed, progress)
-    return RefineNumbers(settings, values)
+    return values | _compared(values, bodies)
+
+
+def _gain(folder: Path, settings: RefineSettings, seed: int, progress: Progress) -> dict[str, float]:
+    """One worker and several with the settings that a person has, on many people, one round each."""
+    make_project(folder, settings.many, seed=seed, progress=progress).close()
+    values: dict[str, float] = {}
+    bodies = []
+    for size in (1, settings.workers):
+        shutil.rmtree(folder / "runs", ignore_errors=True)
+        asked = time.monotonic()
+        run, said = _job(folder, "refine", {"workers": size, "threads": 1, "seed": seed}, progress)
+        parts = {part: said["spent"][part] for part in _PARTS}
+        parts |= {"the rest": said["seconds"] - sum(parts.values()), "all": said["seconds"]}
+        parts["with start"] = time.monotonic() - asked
+        values |= {f"many, {size} workers, {part}, s": seconds for part, seconds in parts.items()}
+        values["many, epochs"] = said["rounds"][0]["epochs"]
+        bodies.append(_bodies_of(run))
+    return values | {"many, largest difference": _apart(*bodies)}
 
 
 def _ways(settings: RefineSettings) -> dict[str, dict[str, Any]]:
@@ -153,21 +207,24 @@ def _speed(
                 people = said["people"] * (epochs if part == "tuning" else 1)
                 values[f"{kind}, {part}, people/s"] = people / spent[part]
                 values[f"{kind}, {part}, processor ms"] = 1000 * spent[f"{part}, processor"] / people
-        rows = [row for path in sorted(run.glob("shards/*.npz")) for row in read_shard(path).rows]
-        bodies = np.array(
-            [
-                np.concatenate([each.params.pose_rotvec.ravel(), each.params.transl])
-                for row in rows
-                for each in row.predictions
-                if each.params is not None
-            ]
-        )
+        bodies = _bodies_of(run)
     return values, bodies
 
 
-def _compared(
-    values: Mapping[str, float], bodies: Mapping[str, np.ndarray], settings: RefineSettings
-) -> dict[str, float]:
+def _bodies_of(run: Path) -> np.ndarray:
+    """(n, 75) pose and place of everybody whom a job would change."""
+    rows = [row for path in sorted(run.glob("shards/*.npz")) for row in read_shard(path).rows]
+    return np.array(
+        [
+            np.concatenate([each.params.pose_rotvec.ravel(), each.params.transl])
+            for row in rows
+            for each in row.predictions
+            if each.params is not None
+        ]
+    )
+
+
+def _compared(values: Mapping[str, float], bodies: Mapping[str, np.ndarray]) -> dict[str, float]:
     found = {}
     for number in (1, 2):
         one, two = (values[f"{kind}, refine {number}, s"] for kind in ("1 worker", "2 workers"))

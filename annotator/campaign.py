@@ -100,8 +100,8 @@ class Campaign:
         if ways:
             actions = sum(each.actions for each in self.corrections)
             parts.append(
-                f"{len(self.corrections)} people corrected with {actions} actions; their joints moved by "
-                f"{np.median(ways):.0f} mm (median)."
+                f"People corrected: {len(self.corrections)}. Actions: {actions}. "
+                f"Their joints moved by {np.median(ways):.0f} mm (median)."
             )
             if self.recent_mm is not None and len(ways) >= _ENOUGH:
                 first = float(np.median(ways[:_WINDOW]))

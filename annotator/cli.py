@@ -269,6 +269,11 @@ def _verdict(problem: Exception) -> tuple[int, str]:
         context = getattr(problem, "ctx", None)
         path = context.command_path if context else "main.py"
         return WRONG_USAGE, f"{problem.format_message()} See `{path} --help`."
+    if isinstance(problem, UnicodeEncodeError):  # Linux allows names that are no UTF-8
+        near = problem.object[max(0, problem.start - 20) : problem.end + 20]
+        return FAILED, f"{near!a}: a name that is not UTF-8; rename that file or folder"
+    if isinstance(problem, OSError) and problem.filename is not None:
+        return FAILED, f"{problem.filename}: {problem.strerror}; look at the name, its permissions and the disk"
     if isinstance(problem, CliffError | OSError | MemoryError):
         return FAILED, str(problem) or "not enough memory; close other programs and run again"
     kind = type(problem).__name__

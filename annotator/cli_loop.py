@@ -44,6 +44,8 @@ def propose(
             project, everything=everything, model=model, body=body, engine=engine, workers=workers, progress=progress
         )
     show(report, as_json)
+    if report.saw_nothing:
+        raise typer.Exit(FAILED)
 
 
 @commands.command()

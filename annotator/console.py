@@ -10,7 +10,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 _SECONDS_BETWEEN_LINES = 5.0
+_LISTED = 20
 
 
 class Progress(Protocol):
@@ -91,6 +92,12 @@ class Written:
     def __str__(self) -> str:
         """Where to look."""
         return f"written: {self.file}"
+
+
+def left_out(lines: Sequence[str]) -> list[str]:
+    """What was left out, as a person reads it: the first reasons, and how many more there are in the JSON."""
+    told = [f"left out: {line}" for line in lines[:_LISTED]]
+    return told if len(lines) <= _LISTED else [*told, f"left out: {len(lines) - _LISTED} more (--json lists all)"]
 
 
 def show(report: Any, as_json: bool = False) -> None:

@@ -220,7 +220,7 @@ def _as_large_as_before(figure: Figure, body: Body, betas: np.ndarray) -> np.nda
     return (before[0] + figure.params.transl) * grown - after[0]
 
 
-def set_camera(photo: Photo, figures: Sequence[Figure], camera: Camera) -> Command:
+def set_camera(photo: Photo, figures: Sequence[Figure], camera: Camera) -> SetCamera:
     """Another camera for a photo; everybody on it stays where and as large as they are seen.
 
     Raises:
@@ -232,6 +232,15 @@ def set_camera(photo: Photo, figures: Sequence[Figure], camera: Camera) -> Comma
             moved = refocus(figure.params, figure.body, figure.camera, camera, keep_orientation=True)
             transl[figure.person.id] = [float(value) for value in moved.transl]
     return SetCamera(photo.id, camera, transl)
+
+
+def guess_camera(photo: Photo, figures: Sequence[Figure]) -> Command:
+    """Back to CLIFF's guess, which what the photo tells, a file or an estimate may replace.
+
+    Raises:
+        GeometryError: somebody stands behind the camera.
+    """
+    return replace(set_camera(photo, figures, Camera.guess(photo.size_px)), source=Provenance.MODEL)
 
 
 def camera_of_field(photo: Photo, field_of_view_deg: float) -> Camera:

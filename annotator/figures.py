@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from annotator.document import Document, Live
-from annotator.project.state import Person, Photo
+from annotator.project.state import Person, PersonBody, Photo
 from cliff_core.body import Body, PosedBody
 from cliff_core.errors import GeometryError
 from cliff_core.fitting.editing import refocus
@@ -28,6 +28,7 @@ class Figure:
         camera: under which they stand.
         box, params: with what a hand is moving; `None` where there is none.
         keypoints: the same; all absent where somebody has none.
+        written: the body as written; it takes a while to put together.
         is_live: whether a hand is on it.
     """
 
@@ -38,6 +39,7 @@ class Figure:
     box: Box | None
     keypoints: Keypoints
     params: SmplParams | None
+    written: PersonBody | None
     is_live: bool
 
     @cached_property
@@ -83,10 +85,11 @@ class Figures:
         self._bodies = bodies
         self._nothing = Keypoints.uniform(joint_set, *_no_points(joint_set))
         self._made: dict[int, tuple[Person, Photo, Live | None, Figure]] = {}
+        self._written: dict[int, tuple[Person, Photo, Figure]] = {}
 
     def all(self) -> list[Figure]:
         """Everybody on the photo, in their order."""
-        photo, made = self._document.photo, {}
+        photo, made, written = self._document.photo, {}, {}
         if photo is None or not self._bodies:
             return []
         for number, person in enumerate(self._document.people):
@@ -96,19 +99,28 @@ class Figures:
             if known is None or any(a is not b for a, b in zip(known, (person, photo, live), strict=False)):
                 known = (person, photo, live, self._figure(person, photo, live, number))
             made[person.id] = known
-        self._made = made
+            written[person.id] = self._written[person.id]
+        self._made, self._written = made, written
         return [entry[3] for entry in made.values()]
 
     def of(self, person_id: int | None) -> Figure | None:
         """Somebody's figure by number."""
         return next((figure for figure in self.all() if figure.person.id == person_id), None)
 
+    def body_of(self, person: Person) -> Body:
+        """What somebody's parameters pose."""
+        return self._bodies[person.gender]
+
     def elsewhere(self, person: Person, photo: Photo) -> Figure:
         """Somebody on another photo, as written."""
         return figure_of(person, photo, self._bodies[person.gender])
 
     def _figure(self, person: Person, photo: Photo, live: Live | None, number: int) -> Figure:
-        figure = figure_of(person, photo, self._bodies[person.gender], number, self._nothing)
+        known = self._written.get(person.id)
+        if known is None or known[0] is not person or known[1] is not photo:  # what a hand moves is written later
+            known = (person, photo, figure_of(person, photo, self._bodies[person.gender], number, self._nothing))
+            self._written[person.id] = known
+        figure = known[2]
         if live is None:
             return figure
         return replace(
@@ -134,6 +146,7 @@ def figure_of(
     """
     camera = photo.camera or person.camera_on(photo)
     nothing = without_points or Keypoints.uniform(COCO17.name, *_no_points(COCO17.name))
+    written = person.body
     return Figure(
         person=person,
         number=number,
@@ -141,7 +154,8 @@ def figure_of(
         camera=camera,
         box=person.box,
         keypoints=person.main_keypoints or nothing,
-        params=_written(person, photo, body, camera),
+        params=_under(camera, written, person, photo, body),
+        written=written,
         is_live=False,
     )
 
@@ -151,13 +165,13 @@ def _no_points(joint_set: str) -> tuple[np.ndarray, np.ndarray]:
     return np.zeros((count, 2)), np.zeros(count, dtype=np.int8)
 
 
-def _written(person: Person, photo: Photo, body: Body, camera: Camera) -> SmplParams | None:
+def _under(camera: Camera, written: PersonBody | None, person: Person, photo: Photo, body: Body) -> SmplParams | None:
     """Somebody's body under a camera, the one that a hand's edits are about.
 
     A place that was predicted before somebody set the photo's camera is taken over to it, so that it is seen where it
     was seen.
     """
-    written, theirs = person.body, person.camera_on(photo)
+    theirs = person.camera_on(photo)
     if written is None or (theirs.focal_length_px, *theirs.centre_px) == (camera.focal_length_px, *camera.centre_px):
         return None if written is None else written.params
     try:

@@ -2,11 +2,12 @@
 
 The job writes one shard of cameras. Taken in, a photo stands under its estimate; bodies are shown where they were seen,
 and are predicted under it from then on. What a person or a file says of a camera stays, and so does CLIFF's guess where
-people say no more than what is usual.
+people say no more than what is usual. Killed, it goes on after the last camera that it had time to note.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -21,18 +22,20 @@ from annotator.project import Project
 from annotator.project.fields import source_of
 from annotator.project.state import Photo
 from annotator.refine_cast import CACHE, CACHE_BYTES, gather_cast
-from annotator.runs import SHARD, JobError, News, RunFolder
+from annotator.runs import SHARD, WORK, JobError, News, RunFolder
 from annotator.shards import Shard, shard_key, write_shard
 from cliff_core.body import load_body
 from cliff_core.errors import ImageError
 from cliff_core.execution.array_cache import ArrayCache
 from cliff_core.execution.processes import Processes
+from cliff_core.execution.rows import Workspace
 from cliff_core.execution.streams import available_cores, torch_threads
 from cliff_core.fitting.polish_some import skeleton_of
 from cliff_core.images import known_camera
 from cliff_core.inference import Predictor
 from cliff_core.models import load_cliff
 from cliff_core.records import Camera, Provenance
+from cliff_core.training.crew import FEATURES
 from cliff_core.training.focal import USUAL_SPREAD, FocalEstimate, estimate_focals
 
 _LISTED = 100
@@ -48,11 +51,12 @@ def focal_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
     """
     settings = run.request().settings
     predictor = Predictor(load_cliff(settings.get("model")), load_body(settings.get("body")))
-    workers, rows_file = usual_workers(), run.path / "features.rows"
+    workers, work = usual_workers(), run.path / WORK
+    work.mkdir(exist_ok=True)
     with ArrayCache(run.path.parent / CACHE, CACHE_BYTES) as cache:
         threads = max(1, available_cores() // workers)
         cast = gather_cast(
-            project, predictor, cache, rows_file, detected_trust=1.0, workers=workers, threads=threads, news=news
+            project, predictor, cache, work / FEATURES, detected_trust=1.0, workers=workers, threads=threads, news=news
         )
     photos, told = _photos_by_camera(project, sorted(set(cast.photo_ids)), bool(settings.get("one_camera")))
     people: dict[int, list[int]] = {}
@@ -61,13 +65,14 @@ def focal_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
     found: list[FocalEstimate | None] = []
     if cast.known is not None and not news.should_stop:
         rows = [[row for photo in some for row in people[photo.id]] for some in photos]
-        weight = cast.known.crops.points[..., 2] * cast.known.trust
+        weight = cast.known.weight
         model, body, crops = predictor.model, predictor.body, cast.known.crops
         # a few people at a time: one thread here, and fitting in processes
         with torch_threads(1), Processes(workers, partial(skeleton_of, settings.get("body"))) as helpers:
-            found = estimate_focals(model, body, crops, weight, rows, news, lambda: news.should_stop, helpers)
+            done = Workspace(work, token=cast.known.token)
+            found = estimate_focals(model, body, crops, weight, rows, news, lambda: news.should_stop, helpers, done)
+    if cast.known is not None:
         cast.known.crops.features.close()
-    rows_file.unlink(missing_ok=True)
     known = [(some, each) for some, each in zip(photos, found, strict=False) if each is not None]
     if not known and not told and not news.should_stop:
         raise JobError(f"{project.folder}: no people with points on photos of unknown cameras; propose or mark points")
@@ -78,6 +83,7 @@ def focal_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
         for photo in some
     }
     _write(run, news, cameras, predictor.model.name, settings)
+    shutil.rmtree(work, ignore_errors=True)
     return {
         "photos": len(cameras),
         "told": len(told),

@@ -118,7 +118,7 @@ class PointDrag:
 
     def _hand_rows(self) -> frozenset[int]:
         """Joints that somebody had set and that the hand moves again: they stay the person's."""
-        written = self._figure.person.body
+        written = self._figure.written
         if written is None:
             return frozenset()
         return frozenset(row for row in self._chain if written.pose_source[row] is Provenance.HUMAN)

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from annotator.jobs import BESIDE
 from annotator.project import Project, open_project
+from annotator.project.filesystem import has_no_room
 from annotator.project.lock import WriterLock
-from annotator.runs import CANCELLED, DONE, FAILED, JOURNAL, LOCK, STOPPED, Cancelled, JobError, News, RunFolder
+from annotator.runs import (
+    CANCELLED,
+    DONE,
+    FAILED,
+    JOURNAL,
+    LOCK,
+    STOPPED,
+    Cancelled,
+    JobError,
+    JobRequest,
+    News,
+    RunFolder,
+)
 from cliff_core.errors import CliffError
+from cliff_core.execution.engines import Engine
 from cliff_core.execution.memory import peak_memory_mb
+from cliff_core.training.crew_start import start_crew
 
 Work = Callable[[Project, RunFolder, News], dict[str, Any]]
 """A job's work: reads the project, writes shards into the run's folder, returns what to say of it; plain JSON."""
 
 _SECONDS_TO_TAKE = 5.0  # a watcher that looks whether somebody has the job in hand holds its lock for a moment
-_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _NICENESS = 5  # the window stays quick while a job has both cores
 
 
@@ -49,9 +63,10 @@ def run_job(folder: Path) -> bool:
         if hasattr(os, "nice"):
             with suppress(OSError):
                 os.nice(_NICENESS)
-        work = _work_of(request.kind)  # brings torch along: seconds that are no work
-        started = time.monotonic()
-        with open_project(run.project, read_only=True) as project:
+        with ExitStack() as ends:
+            work = _work_of(request, ends)  # brings torch along: seconds that are no work
+            started = time.monotonic()
+            project = ends.enter_context(open_project(run.project, read_only=True))
             journal = project.journal.last_seq()
             said = work(project, run, news)
         said[JOURNAL] = journal
@@ -78,15 +93,20 @@ def run_job(folder: Path) -> bool:
     return True
 
 
-def _work_of(kind: str) -> Work:
+def _work_of(request: JobRequest, ends: ExitStack) -> Work:
+    """What does a job; processes that it will need start at once, and are ended by `ends`."""
+    kind, settings = request.kind, request.settings
     if kind in ("propose", "boxes"):
         from annotator.propose import boxes_work, propose_work
 
         return propose_work if kind == "propose" else boxes_work
     if kind == "refine":
+        workers, others = int(settings.get("workers") or 1), None
+        if workers > 1 and settings.get("engine", Engine.LOCAL) == Engine.LOCAL:
+            others = ends.enter_context(start_crew(workers, settings.get("model"), settings.get("body")))
         from annotator.refine_project import refine_work
 
-        return refine_work
+        return partial(refine_work, others=others)
     if kind == "focal":
         from annotator.focal_lengths import focal_work
 
@@ -113,7 +133,7 @@ def _wait_for(turn: WriterLock, news: News) -> None:
 
 def _full_disk(problem: BaseException) -> str:
     """What to say where there is no room for what the job writes; nothing where that was not it."""
-    if not isinstance(problem, OSError) or problem.errno not in _NO_ROOM:
+    if not isinstance(problem, OSError) or not has_no_room(problem):
         return ""
     where = f"{problem.filename}: " if problem.filename else ""
     return f"{where}no room left on the disk ({problem.strerror}); make some, then resume the job"

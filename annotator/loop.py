@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from annotator.apply import Applied, apply_job, is_current, is_left
-from annotator.console import Progress
+from annotator.console import Progress, left_out
 from annotator.jobs import FAILED, Job, JobRequest, Jobs
 from annotator.project import Project
 from annotator.project_files import for_writing
@@ -50,6 +50,11 @@ class ProposeReport:
     seconds: float
     step: int | None
 
+    @property
+    def saw_nothing(self) -> bool:
+        """Whether there were photos to look at, and none could be read."""
+        return 0 < self.photos <= len(self.refused)
+
     def __str__(self) -> str:
         """Counts, then what was left out."""
         if not self.photos:
@@ -60,7 +65,9 @@ class ProposeReport:
         ]
         lines += [f"nobody on {self.nobody} photos"] if self.nobody else []
         lines += [f"{self.kept} people stayed as they are"] if self.kept else []
-        lines += [f"left out: {line}" for line in self.refused]
+        lines += left_out(self.refused)
+        if self.saw_nothing:
+            lines.append("no photo could be read: `relink` finds photos that have moved")
         return "\n".join(lines)
 
 
@@ -108,11 +115,12 @@ class RefineReport:
         run: the folder of the job, with weights, curves, summary and report.
         report: the HTML file.
         people: who were predicted again, and of them `supervising`: who taught.
-        changed: whose body is the refined one now.
+        changed: who have a new body now.
         kept: who stay as they are: the guard kept the body they had, or they are done, accepted or removed.
         protected: of the changed ones, those of whom a person had set something, which stayed.
         withheld_before, withheld_after: error of withheld points, % of half a crop; `None` if nothing was withheld.
         better: whether it is worth applying (`refine_result.is_worth_applying`).
+        applied: whether it was applied to everybody; people who had no body get one anyway.
         seconds: wall time of the job.
         step: what takes all of it back; `None` if nothing was applied.
         refused: one line for each who was left out, and why.
@@ -129,6 +137,7 @@ class RefineReport:
     withheld_before: float | None
     withheld_after: float | None
     better: bool
+    applied: bool
     seconds: float
     step: int | None
     refused: list[str]
@@ -141,11 +150,13 @@ class RefineReport:
             lines.append(f"error of withheld points: {change}")
         if not self.supervising:
             lines.append("nobody has points that a person placed: correct some people, then refine again")
-        elif self.step is None:
-            lines.append("not applied: the points do not say that it is better; --always applies it anyway")
+        elif not self.applied:
+            lines += [f"{self.changed} people who had no body have one now"] if self.changed else []
+            to_whom = " to the others" if self.changed else ""
+            lines.append(f"not applied{to_whom}: the points do not say that it is better; --always applies it anyway")
         else:
             lines.append(f"{self.changed} bodies changed, {self.kept} stayed; {self.protected} with edits, all kept")
-        lines += [f"left out: {line}" for line in self.refused]
+        lines += left_out(self.refused)
         return "\n".join([*lines, f"report: {self.report}"])
 
 
@@ -165,6 +176,8 @@ def refine_on(
 ) -> RefineReport:
     """Fine-tune on the project's people and predict them again; applied where `refine_result.is_worth_applying`.
 
+    People who have no body yet get one anyway: there is nothing of theirs that would be better.
+
     Raises:
         ProjectError: the project cannot be written.
         JobError: the job failed.
@@ -174,7 +187,8 @@ def refine_on(
     with for_writing(folder) as project:
         job, said = run_job_here(project, JobRequest("refine", settings), progress)
         applies = always or said.get("better", False) or not said.get("rounds")  # without a round only suspicion is new
-        applied = apply_job(project, job) if applies and said.get("people") else Applied(None)
+        applied = apply_job(project, job, only_bodiless=not applies) if said.get("people") else Applied(None)
+        applies = bool(said.get("people")) and (applies or not is_left(project, job))
     if out is not None and "report" in said:
         out.mkdir(parents=True, exist_ok=True)
         for name in ("report.html", "summary.json", "weights.pt"):
@@ -196,6 +210,7 @@ def refine_on(
         percent(said.get("withheld_before")),
         percent(said.get("withheld_after")),
         bool(said.get("better")),
+        applies,
         float(said.get("seconds", 0.0)),
         applied.step,
         list(said.get("refused", ())),

@@ -219,12 +219,11 @@ class Studio:
         self._persons = PersonDetector(threads=threads)
         self._keypoints = KeypointDetector(threads=threads)
 
-    def bodies(self, names: Sequence[str], *, strict: bool = False) -> list[tuple[str, np.ndarray | None, PhotoResult]]:
+    def bodies(self, names: Sequence[str]) -> list[tuple[str, np.ndarray | None, PhotoResult]]:
         """Read photos, find their people, predict them all at once. A photo's own faults are its result, not an error.
 
         Args:
             names: of the photos.
-            strict: raise a photo's faults instead.
 
         Returns:
             Per photo its name, its (H, W, 3) uint8 pixels or `None` if it was refused, and what became of it.
@@ -235,8 +234,6 @@ class Studio:
             try:
                 seen[name] = self._look(name)
             except CliffError as problem:
-                if strict:
-                    raise
                 results[name] = (None, _refusal(self._photos[name], problem))
         bodies = self.predictor.predict_photos([(rgb, placed) for rgb, _, placed in seen.values()])
         for (name, (rgb, people, _)), estimates in zip(seen.items(), bodies, strict=True):

@@ -194,7 +194,8 @@ def for_writing(folder: Path) -> Iterator[Project]:
     """
     with open_project(folder) as project:
         if project.read_only:
-            raise ReadOnlyProjectError("; ".join(project.notices) or f"{folder}: cannot be written", project.held_by)
+            why = "; ".join(project.notices) or f"{folder}: cannot be written"
+            raise ReadOnlyProjectError(f"{why}. This has to be written; put that right and run again", project.held_by)
         try:
             yield project
         finally:

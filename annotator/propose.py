@@ -12,14 +12,13 @@ import json
 import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from annotator.predict import HANDFUL, HANDFUL_PIXELS, Studio, usual_workers
+from annotator.predict import HANDFUL, HANDFUL_PIXELS, usual_workers
 from annotator.project import Project
 from annotator.project.filesystem import write_whole
 from annotator.project.state import Photo
@@ -31,7 +30,7 @@ from cliff_core.execution.engines import Engine
 from cliff_core.execution.streams import available_cores, in_handfuls, map_in_order, torch_threads
 from cliff_core.inference import Predictor
 from cliff_core.models import load_cliff
-from cliff_core.records import Estimate, Keypoints, PhotoPerson, Provenance
+from cliff_core.records import Keypoints, Provenance
 from cliff_core.resources import resource_path
 
 _PLAN = "plan.json"
@@ -76,27 +75,6 @@ def boxes_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
             by_photo.setdefault(person.photo_id, []).append(person.id)
     version = version_of(predictor, settings.get("model"))
     return _predict(project, run, news, list(by_photo.items()), predictor, version, usual_workers())
-
-
-def propose_boxes(predictor: Predictor, file: Path, people: Sequence[PhotoPerson]) -> list[Estimate]:
-    """Points and bodies for boxes on one photo, without a project.
-
-    Args:
-        predictor: of the model and the body.
-        file: the photo.
-        people: one or more boxes on it, with the photo's size, and its camera if known; people without 2D points get
-            detected ones.
-
-    Returns:
-        One estimate for each, with its points.
-
-    Raises:
-        CliffError: the photo cannot be read, or is not of the size that the boxes are for.
-    """
-    people = [replace(person, image_name=file.name) for person in people]
-    studio = Studio({file.name: file}, predictor, people={file.name: people}, threads=available_cores())
-    ((_, _, result),) = studio.bodies([file.name], strict=True)
-    return list(result.estimates)
 
 
 def version_of(predictor: Predictor, checkpoint: str | Path | None) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from annotator.predict import PhotoResult, Studio
 from annotator.project import Prediction
 from annotator.project.state import Person, Photo
+from annotator.quality import inside_mm
 from annotator.shards import Shard, ShardRow
 from cliff_core.body import load_body
 from cliff_core.evaluation.scores import posed, posed_vertices
@@ -96,8 +97,8 @@ class Piecework:
                 self._files[task.photo.name] = task.file
                 if task.people is not None:
                     self._given[task.photo.name] = _given(task)
-                if task.photo.camera is not None:
-                    self._cameras[task.photo.name] = task.photo.camera
+                if task.photo.known_camera is not None:
+                    self._cameras[task.photo.name] = task.photo.known_camera
             for name, rgb, result in self._studio.bodies([task.photo.name for task in handful]):
                 results.append((None if rgb is None else (rgb.shape[1], rgb.shape[0]), result))
                 for known in (self._files, self._given, self._cameras):
@@ -127,7 +128,7 @@ def _given(task: Task) -> list[PhotoPerson]:
     """The people of a photo whom the project knows, with the points that people and files say of them."""
     photo = task.photo
     return [
-        PhotoPerson(photo.name, photo.size_px, person.box, labels_of(person), photo.camera)
+        PhotoPerson(photo.name, photo.size_px, person.box, labels_of(person), photo.known_camera)
         for person in task.people or ()
         if person.box is not None
     ]
@@ -163,7 +164,7 @@ def _shard(
             refused[photo.id] = f"{photo.name}: is another picture now; `relink` finds the one that it was"
             continue
         if (
-            photo.camera is None
+            photo.known_camera is None
             and result.estimates
             and (camera := result.estimates[0].camera) != Camera.guess(size_px)
         ):
@@ -174,13 +175,18 @@ def _shard(
             for number, estimate in enumerate(result.estimates):
                 named = hashlib.sha256(f"{uid}/{photo.uid}/{number}".encode()).hexdigest()[:32]
                 prediction = Prediction.of_estimate(estimate)
-                rows.append(ShardRow(photo.id, (prediction,), uid=named, suspicion=_suspicion(predictor, estimate)))
+                rows.append(ShardRow(photo.id, (prediction,), None, named, *_measures(predictor, estimate)))
             continue
         known = [person for person in task.people if person.box is not None]
         for person, estimate in zip(known, result.estimates, strict=True):
             prediction = replace(Prediction.of_estimate(estimate), box=None)  # the box was given
-            rows.append(ShardRow(photo.id, (prediction,), person.id, suspicion=_suspicion(predictor, estimate)))
+            rows.append(ShardRow(photo.id, (prediction,), person.id, None, *_measures(predictor, estimate)))
     return Shard(tuple(rows), tuple(nobody), refused, notes, cameras)
+
+
+def _measures(predictor: Predictor, estimate: Estimate) -> tuple[float, float]:
+    """How much somebody should be looked at, and how deep their body is inside itself, mm."""
+    return _suspicion(predictor, estimate), inside_mm(predictor.body, estimate.params)
 
 
 def _suspicion(predictor: Predictor, estimate: Estimate) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -10,9 +11,11 @@ import numpy as np
 from annotator.figures import Figure, project
 from annotator.rig import point_rows, predicted
 from cliff_core.body import Body
+from cliff_core.fitting.kinematics import Skeleton
 from cliff_core.fitting.limits import violations
-from cliff_core.fitting.self_contact import SelfContact
+from cliff_core.fitting.self_contact import SelfContact, deepest_m
 from cliff_core.geometry.rotations import geodesic_deg, rotvec_to_rotmat
+from cliff_core.records import SmplParams
 from cliff_core.skeletons import COCO23, JOINT_SETS, SMPL24
 
 _ODD_BETA = 3.0
@@ -61,6 +64,17 @@ def self_contact_of(body: Body) -> SelfContact:
     if body not in _LOOKING:
         _LOOKING[body] = SelfContact(body)
     return _LOOKING[body]
+
+
+def inside_mm(body: Body, params: SmplParams) -> float:
+    """How deep a body is inside itself, mm; 0 where it is nowhere. A few milliseconds: not for the window's thread."""
+    vertices = body.pose(rotvec_to_rotmat(params.pose_rotvec), params.betas, np.zeros(3)).vertices
+    return 1000 * deepest_m(self_contact_of(body).contacts(vertices))
+
+
+def inside_mm_of(skeleton: Skeleton, bodies: Sequence[SmplParams]) -> list[float]:
+    """The same of several, as a process is given them that knows the body by its skeleton."""
+    return [inside_mm(skeleton.body, each) for each in bodies]
 
 
 def quality_of(figure: Figure) -> Quality | None:

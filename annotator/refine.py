@@ -69,7 +69,8 @@ def refine_people(
     seen = predictor.estimates(crops.with_keypoints([None] * len(people)))
     prior = predictor.estimates(crops)
     marked = crops.with_keypoints([person.keypoints for person in people])
-    tuning = finetune(model, TorchBody(body), marked, settings, progress)
+    weight = crops.with_keypoints([person.keypoints for person in people], placed_error=0).points[..., 2]
+    tuning = finetune(model, TorchBody(body), marked, settings, progress, weight=weight)
     refined = Predictor(tuning.model, body).estimates(marked)
     return Refined(people, tuple(seen), tuple(prior), tuple(refined), tuning)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -128,7 +128,7 @@ def gather_cast(
     cast, trunk = Cast(), trunk_key(predictor)
     features.unlink(missing_ok=True)
     placed: list[Placed] = []
-    points, trusted, tokens = [], [], []
+    points, weights, tokens = [], [], []
     rows: RowFile | None = None
     total = int(project.database.value(f"SELECT coalesce(sum(people), 0) FROM photo WHERE {_ON_WORK}"))
 
@@ -146,22 +146,24 @@ def gather_cast(
                 found = crops.features.float()
                 rows = rows or RowFile(features, found.shape[1:])
                 rows.write(len(cast), found)
-                known, marks = weighed_points([each.points for each in group], crops.centre_px, crops.box_height_px)
+                sets = [each.points for each in group]
+                known, weight, marks = weighed_points(sets, crops.centre_px, crops.box_height_px)
                 points.append(known.numpy())
-                trusted.append(_trust(group, marks.numpy(), detected_trust))
+                weights.append(weight.numpy() * _trust(group, marks.numpy(), detected_trust))
                 tokens.append(shard_key(_feature_keys(trunk, group)))
                 cast.labelled_points += int(marks.sum())
                 _note(cast, group, predictor.body.gender)
+                crops.placed[:] = 2 * marks.sum(1) >= (weight > 0).sum(1)
                 placed.append(_bare(crops))
             if len(placed) > 1000:  # thousands of small arrays take more than a few large ones
                 placed, points = [Placed.join(placed)], [np.concatenate(points)]
-                trusted, tokens = [np.concatenate(trusted)], [shard_key(tokens)]
+                weights, tokens = [np.concatenate(weights)], [shard_key(tokens)]
             news(min(len(cast), total), total, "looking at people")
             if news.should_stop:
                 break
     if rows is not None:
-        all_points, trust = np.concatenate(points), np.concatenate(trusted)
-        cast.known = KnownPeople.of(Placed.join(placed), rows, all_points, trust, cast.by_hand, shard_key(tokens))
+        all_points, weight = np.concatenate(points), np.concatenate(weights)
+        cast.known = KnownPeople.of(Placed.join(placed), rows, all_points, weight, cast.by_hand, shard_key(tokens))
     return cast
 
 
@@ -230,9 +232,7 @@ def _look(project: Project, predictor: Predictor, cache: ArrayCache, trunk: str,
 
 def _bare(crops: Crops) -> Placed:
     """The same people without their features."""
-    return Placed(
-        crops.boxes, crops.cameras, crops.keypoints, crops.centre_px, crops.box_height_px, crops.bbox_info, crops.points
-    )
+    return Placed(**{each.name: getattr(crops, each.name) for each in fields(Placed)})
 
 
 def _note(cast: Cast, group: list[Subject], gender: str) -> None:

@@ -8,11 +8,10 @@ the features and from the last epoch that it had time to note.
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,13 +21,16 @@ import numpy as np
 
 from annotator.predict import usual_workers
 from annotator.project import EditError, Prediction, Project
+from annotator.quality import inside_mm_of
 from annotator.refine_cast import CACHE, CACHE_BYTES, Cast, gather_cast, missing_features
 from annotator.refine_report import Changed, write_report
-from annotator.refine_result import is_worth_applying, placed_gain, withheld_gain
-from annotator.runs import CURVE, SHARD, JobError, News, RunFolder
-from annotator.shards import Shard, ShardRow, shard_key, write_shard
+from annotator.refine_result import is_worth_applying, placed_gain
+from annotator.refine_summary import json_number, listed, summary_of
+from annotator.runs import CURVE, SHARD, WORK, JobError, News, RunFolder
+from annotator.shards import BODILESS, Shard, ShardRow, shard_key, write_shard
 from cliff_core.body import Body, load_body
 from cliff_core.execution.array_cache import ArrayCache
+from cliff_core.execution.companions import Companions
 from cliff_core.execution.engines import Engine
 from cliff_core.execution.processes import Processes, processor_time
 from cliff_core.execution.rows import Workspace
@@ -39,23 +41,22 @@ from cliff_core.geometry.camera import project as project_points
 from cliff_core.geometry.rotations import rotvec_to_rotmat
 from cliff_core.inference import Predictor
 from cliff_core.models import load_cliff
-from cliff_core.records import Estimate
-from cliff_core.training.crew import FEATURES, Crew, Task, refine_known
+from cliff_core.records import Estimate, SmplParams
+from cliff_core.training.crew import FEATURES, Crew, Networks, Task, refine_known
 from cliff_core.training.finetune import Epoch, FinetuneSettings, Watch
-from cliff_core.training.guard import UNSUPERVISED, distance_mm
+from cliff_core.training.guard import distance_mm
 from cliff_core.training.refine_people import KnownPeople
-from cliff_core.training.refining import Bodies, RefinedPeople, lowest_withheld, rows_of, save_model
+from cliff_core.training.refining import Bodies, RefinedPeople, rows_of, save_model
 
 SUMMARY, REPORT, WEIGHTS = "summary.json", "report.html", "weights.pt"
-WORK = "work"
 _PEOPLE_PER_SHARD = 200
 _POLISHED_EACH = 50  # people for whom it is worth starting another process
+_HANDFUL = 16  # people whom a process looks at at a time
 _SHOWN = 12
-_LISTED = 100
 
 
-def refine_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
-    """The job "refine".
+def refine_work(project: Project, run: RunFolder, news: News, others: Companions | None = None) -> dict[str, Any]:
+    """The job "refine"; `others` are the workers beside this process, where they were started before.
 
     Settings: `rounds`, `seed`, `model` and `body` (files); `polish` (each body a last step nearer to its points, unless
     told not to); `detected_trust` (0..1) lets the points of people whom nobody has looked at supervise too; `engine`
@@ -85,26 +86,30 @@ def refine_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
                 news=news,
             )
         looked = {"looking": time.monotonic() - begun, "looking, processor": time.process_time() - worked}
-        refused = _some(cast.refused)
+        refused = listed(cast.refused)
         if news.should_stop:
             return {"complete": False, "people": 0, "refused": refused}
         if cast.known is None:
             hint = f" ({refused[0]})" if refused else ""
             raise JobError(f"{project.folder}: nobody to refine{hint}; run propose or draw boxes first")
         open_rows.append(cast.known.crops.features)
-        people = _refined(cast.known, work, settings, news)
+        people = _refined(cast.known, work, settings, news, (model, body), others)
         open_rows += [people.prior, people.refined]
-        if settings.get("polish", True):
-            people = _polished(body, cast, people, Workspace(work), settings, news)
-            open_rows.append(people.refined)
-        said = _summary(project, cast, people)
+        begun, worked = time.monotonic(), processor_time()
+        with _helpers(people, settings) as helpers:
+            if settings.get("polish", True):
+                people = _polished(body, cast, people, Workspace(work), news, helpers)
+                open_rows.append(people.refined)
+            inside_mm = _inside_mm(cast, people, helpers)
+        polished = {"polishing": time.monotonic() - begun, "polishing, processor": processor_time() - worked}
+        said = summary_of(project, cast, people)
         said |= placed_gain(*_misses(project, body, cast, people))
         said["better"] = is_worth_applying(said)
-        said["spent"] = {name: round(value, 3) for name, value in {**looked, **people.seconds}.items()}
+        said["spent"] = {name: round(value, 3) for name, value in {**looked, **people.seconds, **polished}.items()}
         if people.model is not None:
             said["weights"] = save_model(people.model, run.path / WEIGHTS, f"{model.name}-refined")
         said["model"] = f"{model.name}-refined" if people.model is not None else model.name
-        _write_shards(run, news, cast, people, said, settings)
+        _write_shards(run, news, cast, people, inside_mm, said, settings)
         content = json.dumps(said, ensure_ascii=False, indent=1)
         (run.path / SUMMARY).write_text(content, encoding="utf-8")
         write_report(run.path / REPORT, said, people.rounds, list(_changed(project, cast, people)), body, news)
@@ -149,12 +154,19 @@ def _look_elsewhere(
         look_with_ray(missing, files, cache.put, int(settings.get("workers") or 0), news)
 
 
-def _refined(known: KnownPeople, work: Path, settings: Mapping[str, Any], news: News) -> RefinedPeople:
+def _refined(
+    known: KnownPeople,
+    work: Path,
+    settings: Mapping[str, Any],
+    news: News,
+    networks: Networks,
+    others: Companions | None,
+) -> RefinedPeople:
     """Everybody tuned and predicted again, by this process, by several of this machine, or by a cluster."""
 
     def curve(stage: str, epoch: Epoch) -> None:
         values = {"fitted": epoch.fitted, "withheld": epoch.withheld, "prior_distance": epoch.prior_distance}
-        news.tell(CURVE, stage=stage, epoch=epoch.number, **{key: _number(value) for key, value in values.items()})
+        news.tell(CURVE, stage=stage, epoch=epoch.number, **{key: json_number(value) for key, value in values.items()})
 
     watch = Watch(curve, lambda: news.should_stop)
     workers = int(settings.get("workers") or 0)
@@ -170,85 +182,57 @@ def _refined(known: KnownPeople, work: Path, settings: Mapping[str, Any], news: 
         return refine_with_ray(work, known, task, workers, news, watch)
     if workers > 1:
         task.save(work, known)
-    with Crew(work, max(1, workers)) as crew:
-        return refine_known(known, task, crew.team, Workspace(work, token=known.token), news, watch)
+    with Crew(work, max(1, workers), others) as crew:
+        return refine_known(known, task, crew.team, Workspace(work, token=known.token), news, watch, networks)
+
+
+def _helpers(people: RefinedPeople, settings: Mapping[str, Any]) -> Processes[Skeleton]:
+    """The processes that share what there is to do with bodies; this one alone where there is little."""
+    cores = int(settings.get("workers") or available_cores()) if settings.get("polish", True) else 1
+    size = min(cores, max(1, int(people.verdict.takes_refined.sum()) // _POLISHED_EACH))
+    return Processes(size, partial(skeleton_of, settings.get("body")))
 
 
 def _polished(
-    body: Body, cast: Cast, people: RefinedPeople, work: Workspace, settings: Mapping[str, Any], news: News
+    body: Body, cast: Cast, people: RefinedPeople, work: Workspace, news: News, helpers: Processes[Skeleton]
 ) -> RefinedPeople:
     """The bodies that are taken, each a last step nearer to its points; some hundred in memory at a time."""
     from cliff_core.training.polishing import polish_people
 
     assert cast.known is not None
     assert isinstance(people.refined, Bodies)
-    crops, trust, edits, takes = cast.known.crops, cast.known.trust, cast.edits, people.verdict.takes_refined
+    crops, edits, takes = cast.known.crops, cast.edits, people.verdict.takes_refined
+    weight = cast.known.weight
     total = int(takes.sum())
-    size = min(int(settings.get("workers") or available_cores()), max(1, total // _POLISHED_EACH))
-    begun, worked = time.monotonic(), processor_time()
 
     def polish(some: slice, estimates: list[Estimate]) -> list[Estimate]:
         rows, before = np.flatnonzero(takes[some]).tolist(), int(takes[: some.start].sum())
         these = rows_of(crops, range(some.start, some.stop))
-        weight = these.points[..., 2] * trust[some]
 
         def progress(done: int, _: int, text: str) -> None:
             news(before + done, total, text)
 
         return polish_people(
-            body, these, weight, estimates, edits[some], rows, progress, lambda: news.should_stop, helpers, work
+            body, these, weight[some], estimates, edits[some], rows, progress, lambda: news.should_stop, helpers, work
         )
 
-    with Processes(size, partial(skeleton_of, settings.get("body"))) as helpers:
-        refined = people.refined.changed(work, "polished", polish)
-    seconds = {"polishing": time.monotonic() - begun, "polishing, processor": processor_time() - worked}
-    return replace(people, refined=refined, seconds={**people.seconds, **seconds})
+    return replace(people, refined=people.refined.changed(work, "polished", polish))
 
 
-def _summary(project: Project, cast: Cast, people: RefinedPeople) -> dict[str, Any]:
-    """What the report and the window say of the run; plain JSON, however many people there are."""
-    assert cast.known is not None
-    weight, edits = cast.known.crops.points[..., 2], cast.known.edits.of_some
-    verdict, evidence = people.verdict, people.evidence
-    moved = distance_mm(evidence.prior, evidence.refined)
-    before = people.rounds[0].choosing[0].withheld if people.rounds else None
-    after = lowest_withheld(people.rounds[-1]) if people.rounds else None
-    held = np.isfinite(evidence.withheld_after)
-    nearer = int((evidence.withheld_after[held] < evidence.withheld_before[held]).sum())
-    kept = [row for row, why in enumerate(verdict.why) if why and why != UNSUPERVISED]
-    kept_because = [
-        f"{project.photo(cast.photo_ids[row]).name}, person {cast.person_ids[row]}: {verdict.why[row]}"
-        for row in kept[:_LISTED]
-    ]
-    return {
-        "people": len(cast),
-        "photos": len(set(cast.photo_ids)),
-        "supervising": int(evidence.supervised.sum()),
-        "labelled_points": cast.labelled_points,
-        "points": int((weight > 0).sum()),
-        "edited_joints": int(edits.rotmat_set.sum()),
-        "edited_betas": int(edits.betas_set.sum()),
-        "edited_places": int(edits.cam_set.sum()),
-        "rounds": [
-            {
-                "epochs": each.chosen_epochs,
-                "tuned": len(each.choosing) + len(each.final) - 2,
-                "withheld": _number(lowest_withheld(each)),
-            }
-            for each in people.rounds
-        ],
-        "withheld_before": _number(before),
-        "withheld_after": _number(after),
-        "withheld_people": int(held.sum()),
-        "withheld_nearer": nearer,
-        **withheld_gain(evidence.withheld_before, evidence.withheld_after),
-        "refined": int(verdict.takes_refined.sum()),
-        "kept": int((~verdict.takes_refined).sum()),
-        "kept_because": sorted(kept_because) + _more(len(kept)),
-        "moved_mm": _number(float(np.nanmedian(moved))),
-        "suspicion_mm": _number(float(np.median(verdict.suspicion_mm))),
-        "refused": _some(cast.refused),
-    }
+def _inside_mm(cast: Cast, people: RefinedPeople, helpers: Processes[Skeleton]) -> dict[int, float]:
+    """How deep new bodies are inside themselves, mm, by row; nothing of people who get none."""
+    looked_at: list[int] = []
+
+    def handfuls() -> Iterator[list[SmplParams]]:
+        for start in range(0, len(cast), _HANDFUL):
+            rows = range(start, min(start + _HANDFUL, len(cast)))
+            new = {row: each.params for row in rows for each in _new_body(cast, people, row) if each.params is not None}
+            looked_at.extend(new)
+            yield list(new.values())
+
+    with closing(helpers.map(inside_mm_of, handfuls())) as results:
+        depths = [depth for some in results for depth in some]
+    return dict(zip(looked_at, depths, strict=True))
 
 
 def _misses(project: Project, body: Body, cast: Cast, people: RefinedPeople) -> tuple[np.ndarray, np.ndarray]:
@@ -261,7 +245,7 @@ def _misses(project: Project, body: Body, cast: Cast, people: RefinedPeople) -> 
     errors = np.full((2, len(cast)), np.nan)
     for row in np.flatnonzero(people.verdict.takes_refined & np.asarray(cast.has_body, dtype=bool)).tolist():
         points = crops.points[row].numpy().astype(np.float64)
-        weight = points[:, 2] * cast.known.trust[row].numpy() * skeleton.known
+        weight = cast.known.weight[row].numpy() * skeleton.known
         try:
             present = project.person(cast.person_ids[row]).body
         except EditError:  # gone meanwhile
@@ -278,39 +262,42 @@ def _misses(project: Project, body: Body, cast: Cast, people: RefinedPeople) -> 
     return errors[0], errors[1]
 
 
-def _some(lines: Sequence[str]) -> list[str]:
-    """The first lines, and how many more there are."""
-    return [*lines[:_LISTED], *_more(len(lines))]
-
-
-def _more(count: int) -> list[str]:
-    return [f"and {count - _LISTED} more"] if count > _LISTED else []
-
-
 def _write_shards(
-    run: RunFolder, news: News, cast: Cast, people: RefinedPeople, said: Mapping[str, Any], settings: Mapping[str, Any]
+    run: RunFolder,
+    news: News,
+    cast: Cast,
+    people: RefinedPeople,
+    inside_mm: Mapping[int, float],
+    said: Mapping[str, Any],
+    settings: Mapping[str, Any],
 ) -> None:
-    """Everybody's body as predictions; the guard's choice decides which, or that what is there stays."""
+    """Everybody's body as predictions; people who have none yet in shards of their own, which are taken in anyway."""
     described = {key: said[key] for key in ("rounds", "withheld_before", "withheld_after", "supervising")}
     told = {"kind": "model", "name": said["model"], "settings": {**described, **settings}}
-    starts = range(0, len(cast), _PEOPLE_PER_SHARD)
-    keys = [shard_key(said.get("weights", ""), cast.uids[start : start + _PEOPLE_PER_SHARD]) for start in starts]
+    shards: list[tuple[bool, list[int]]] = []
+    for is_bodiless in (True, False):
+        rows = [row for row, has_body in enumerate(cast.has_body) if has_body != is_bodiless]
+        starts = range(0, len(rows), _PEOPLE_PER_SHARD)
+        shards += [(is_bodiless, rows[start : start + _PEOPLE_PER_SHARD]) for start in starts]
+    keys = [shard_key(said.get("weights", ""), [cast.uids[row] for row in rows]) for _, rows in shards]
     names = [f"{number:06}-{key}.npz" for number, key in enumerate(keys)]
     for path in run.finished_shards():  # of a run that was stopped and goes on: other weights, other bodies
         if path.name not in names:
             path.unlink(missing_ok=True)
-    for number, (start, name) in enumerate(zip(starts, names, strict=True), 1):
-        some = slice(start, start + _PEOPLE_PER_SHARD)
-        bodies = zip(people.prior[some], people.refined[some], strict=True)
-        rows = []
-        for row, (prior, refined) in enumerate(bodies, start):
-            body: tuple[Prediction, ...] = () if cast.has_body[row] else _prediction(prior)
-            if people.verdict.takes_refined[row]:
-                body = _prediction(refined)
-            suspicion = float(people.verdict.suspicion_mm[row])
-            rows.append(ShardRow(cast.photo_ids[row], body, cast.person_ids[row], suspicion=suspicion))
-        write_shard(run.shards / name, Shard(tuple(rows), notes={"run": told}))
+    for number, ((is_bodiless, rows), name) in enumerate(zip(shards, names, strict=True), 1):
+        written = []
+        for row in rows:
+            found, suspicion = _new_body(cast, people, row), float(people.verdict.suspicion_mm[row])
+            ids = cast.photo_ids[row], found, cast.person_ids[row]
+            written.append(ShardRow(*ids, suspicion=suspicion, inside_mm=inside_mm.get(row)))
+        write_shard(run.shards / name, Shard(tuple(written), notes={"run": told, BODILESS: is_bodiless}))
         news.tell(SHARD, shards=number)
+
+
+def _new_body(cast: Cast, people: RefinedPeople, row: int) -> tuple[Prediction, ...]:
+    """What somebody gets: the refined body where the guard takes it, the first one where they have none; or nothing."""
+    found = _prediction(people.refined[row]) if people.verdict.takes_refined[row] else ()
+    return found if found or cast.has_body[row] else _prediction(people.prior[row])
 
 
 def _prediction(estimate: Estimate) -> tuple[Prediction, ...]:
@@ -345,8 +332,3 @@ def _changed(project: Project, cast: Cast, people: RefinedPeople) -> Iterator[Ch
             float(moved[row]),
             float(people.verdict.suspicion_mm[row]),
         )
-
-
-def _number(value: float | None) -> float | None:
-    """A number as JSON has it."""
-    return None if value is None or not math.isfinite(value) else round(float(value), 6)

@@ -124,7 +124,11 @@ def _table(said: Mapping[str, Any]) -> str:
     edits = f"{said['edited_joints']} joints, {said['edited_betas']} shape numbers, {said['edited_places']} places"
     epochs = ", ".join(str(each["epochs"]) for each in said["rounds"]) or "-"
     gain, error = said["withheld_gain"], said["withheld_gain_error"]
-    nearer = "-" if gain is None else f"{100 * gain:.1f} %, standard error over people {100 * error:.1f} %"
+    nearer = "-" if gain is None else f"{100 * gain:.1f} %"
+    if error is not None:  # of one person there is none
+        nearer += f", standard error over people {100 * error:.1f} %"
+    before, after = said["asked_before_mm"], said["asked_after_mm"]
+    asked = "-" if before is None else f"{before:.0f} mm; after the lesson {after:.0f} mm"
     rows = [
         ("People, on photos", f"{said['people']}, on {said['photos']}"),
         ("People who supervise", str(said["supervising"])),
@@ -135,6 +139,8 @@ def _table(said: Mapping[str, Any]) -> str:
         ("Withheld points after", percent(said["withheld_after"])),
         ("Withheld points nearer by, person by person", nearer),
         ("People whose withheld points came nearer", f"{said['withheld_nearer']} of {said['withheld_people']}"),
+        ("People without points, taught by the others", str(said["taught"])),
+        ("What a photo alone says, off the bodies of people asked", asked),
         ("Bodies that change, that stay", f"{said['refined']}, {said['kept']}"),
         ("Joints moved, median", "-" if said["moved_mm"] is None else f"{said['moved_mm']:.0f} mm"),
         ("Expected error, median", "-" if said["suspicion_mm"] is None else f"{said['suspicion_mm']:.0f} mm"),

@@ -60,7 +60,7 @@ class Rig:
             free: rows of joints that move although somebody set them.
         """
         assert figure.params is not None
-        written = figure.person.body
+        written = figure.written
         locked = {SMPL24.index(name) for name in self.locks.get(figure.person.id, frozenset())}
         if written is not None:
             by_hand = {row for row, who in enumerate(written.pose_source) if who is Provenance.HUMAN}
@@ -117,7 +117,7 @@ def body_commands(
         by_hand: rows of joints that the person turned; the others followed.
         moved_by_hand: whether the person moved the body as a whole.
     """
-    written = figure.person.body
+    written = figure.written
     if written is None:
         return ()
     before, person = written.params, figure.person.id

@@ -34,6 +34,9 @@ LOCK = "job.lock"
 PROGRESS, SHARD, CURVE = "progress", "shard", "curve"
 """Kinds of news: how far it is, a shard that is finished, a row of the training curves."""
 
+WORK = "work"
+"""In a run's folder while it runs: what a second start goes on from."""
+
 JOURNAL = "journal"
 """In a result: number of the journal's last line when the job began to read the project."""
 
@@ -159,6 +162,12 @@ class RunFolder:
     def result(self) -> dict[str, Any] | None:
         """How it ended; `None` while it did not, or died."""
         return _read(self.path / _RESULT)
+
+    def ended_at(self) -> float | None:
+        """When it ended, seconds since 1970; `None` while it did not, or died."""
+        with suppress(OSError):
+            return (self.path / _RESULT).stat().st_mtime
+        return None
 
     def finished_shards(self) -> list[Path]:
         """Results that are there, in the order of their names."""

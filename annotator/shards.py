@@ -22,6 +22,9 @@ from annotator.project.predictions import Prediction, Run, packed, unpacked
 from annotator.runs import JobError
 from cliff_core.records import Camera, Provenance
 
+BODILESS = "bodiless"
+"""Note of a shard: whether it is of people who had no body when the job began."""
+
 _BLOBS = (0, 2, 3, 5, 6)  # columns of a packed prediction that are bytes
 _VERSION = 1
 
@@ -36,6 +39,7 @@ class ShardRow:
         person_id: number of the person; `None` for someone new.
         uid: what names a new person in every copy.
         suspicion: how much they should be looked at, 0 and more; `None` if nothing was measured.
+        inside_mm: how deep the body is inside itself; `None` if nothing was measured.
     """
 
     photo_id: int
@@ -43,6 +47,7 @@ class ShardRow:
     person_id: int | None = None
     uid: str | None = None
     suspicion: float | None = None
+    inside_mm: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,7 @@ def write_shard(path: Path, shard: Shard) -> None:
     content = {
         "version": _VERSION,
         "rows": rows,
+        "inside_mm": [row.inside_mm for row in shard.rows],
         "runs": runs,
         "nobody": list(shard.nobody),
         "refused": sorted(shard.refused.items()),
@@ -127,12 +133,13 @@ def read_shard(path: Path) -> Shard:
             raise JobError(f"{path}: written by another version of the program; run the job again")
         runs = {uid: _run(values) for uid, values in content["runs"].items()}
         rows, at = [], 0
-        for photo_id, person_id, uid, suspicion, entries in content["rows"]:
+        inside_mm = content.get("inside_mm") or [None] * len(content["rows"])
+        for (photo_id, person_id, uid, suspicion, entries), inside in zip(content["rows"], inside_mm, strict=True):
             predictions = []
             for entry in entries:
                 at, columns = _with_numbers(entry["columns"], numbers, at)
                 predictions.append(unpacked(columns, run=runs[entry["run"]] if entry["run"] else None))
-            rows.append(ShardRow(photo_id, tuple(predictions), person_id, uid, suspicion))
+            rows.append(ShardRow(photo_id, tuple(predictions), person_id, uid, suspicion, inside))
         refused = {int(photo_id): str(why) for photo_id, why in content["refused"]}
         cameras = {
             int(photo_id): Camera(focal, (size[0], size[1]), None if centre is None else (centre[0], centre[1]))

@@ -30,6 +30,8 @@ from cliff_core.skeletons import SMPL24
 
 SUSPICION = "suspicion"
 """Name of the measure: expected error of the body, mm."""
+INSIDE = "inside"
+"""Name of the measure: how deep the body is inside itself, mm; 0 where it is nowhere."""
 
 # A line through what simulated annotators gained (PA-MPJPE) against suspicion: 120 people of `bench effort`, seeds 0 to
 # 2, points, alternatives, then side view. From the least suspicious to the most: 28, 43, 55 and 93 mm.
@@ -50,6 +52,11 @@ _HIGH_MM, _LOW_MM = 120.0, 60.0
 _TOUCHED_TO_REFINE = 10
 _TOUCHED_SHARE = 0.05
 _LABELS = (Provenance.HUMAN, Provenance.IMPORTED)
+_BODILESS = (  # who has a box, so that propose can predict them, and no body, neither predicted nor set
+    "SELECT count(*) FROM person JOIN photo ON photo.id = photo_id WHERE present AND NOT excluded AND state <> 'done' "
+    "AND body_from IS NULL AND instr(person.own, '\"transl\"') = 0 "
+    "AND (box_from IS NOT NULL OR instr(person.own, '\"box\"') > 0)"
+)
 _THEIRS = "instr(',' || json_extract(photo.own, '$.assigned') || ',', ',' || ? || ',') > 0"
 
 
@@ -73,7 +80,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """Whether to go on, refine, or be content.
+    """Whether to predict, refine, go on, or be content.
 
     Attributes:
         refine: whether another refinement pays off now.
@@ -136,7 +143,7 @@ def own_share(project: Project) -> str:
 
 
 def advice(project: Reader) -> Advice:
-    """What pays off now: labelling, refining, or accepting the rest."""
+    """What pays off now: predicting, labelling, refining, or accepting the rest."""
     counts = progress_of(project.database)
     touched = _touched_since_refine(project)
     left = [value for value, _, _ in worst_first(project.database, SUSPICION, limit=10_000)]
@@ -146,6 +153,8 @@ def advice(project: Reader) -> Advice:
         text = "Nobody is in the project yet: propose, or draw boxes."
     elif touched >= enough:
         text = f"{touched} people were corrected since the last refinement: refine now, the others learn from them."
+    elif bodiless := int(project.database.value(_BODILESS)):
+        text = f"{bodiless} people have no body yet: propose predicts them."
     elif left and max(left) < _LOW_MM:
         text = f"Nobody left is expected to be off by more than {_LOW_MM:.0f} mm: the rest can be accepted unseen."
     elif suspicious:
@@ -317,6 +326,9 @@ def _why(project: Reader, person: Person, suspicion: float | None, like: int = 0
     over = violations(body.params.pose_rotvec)
     if over.max() > _LIMIT_RAD:
         reasons.append(f"its {SMPL24.names[int(over.argmax())].replace('_', ' ')} bends beyond what joints do")
+    inside = project.database.value("SELECT value FROM measure WHERE name = ? AND person_id = ?", [INSIDE, person.id])
+    if inside:
+        reasons.append(f"its body is {inside:.0f} mm inside itself")
     moved = _disagreement(project, person)
     if moved > 0.2:
         reasons.append(f"the last runs disagree by {np.degrees(moved):.0f}° per joint")

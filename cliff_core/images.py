@@ -118,6 +118,8 @@ def known_camera(path: Path) -> Camera | None:
 def _from_file(path: Path, use: Callable[[BinaryIO, Path, int], _Content]) -> _Content:
     """Open a picture for `use(stream, path, size_bytes)`, and turn whatever it raises into an error with a remedy."""
     path = Path(path)
+    if not is_text(path):
+        raise ImageError(f"{os.fsencode(path).decode(errors='backslashreplace')}: its name is not UTF-8; rename it")
     if path.is_dir():
         if not os.access(path, os.R_OK):
             raise ImageError(f"{path}: the folder may not be read; change its permissions and run again")
@@ -140,6 +142,15 @@ def _from_file(path: Path, use: Callable[[BinaryIO, Path, int], _Content]) -> _C
         raise ImageError(f"{path}: not a readable picture ({_reason(error, path)}); {_REPLACE}") from error
 
 
+def is_text(path: Path) -> bool:
+    """Whether a path can be written into a file of annotations: Linux also allows names that are no UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def read_size(path: Path, stream: BinaryIO | None = None) -> tuple[int, int]:
     """Width and height of a picture as `read_image` would give it, from its header alone.
 
@@ -150,14 +161,14 @@ def read_size(path: Path, stream: BinaryIO | None = None) -> tuple[int, int]:
     Raises:
         ImageError: missing, not a picture, or its header is damaged.
     """
+    if stream is None:
+        return read_header(path).size_px
     try:
-        with contextlib.ExitStack() as stack:
-            opened = stack.enter_context(Path(path).open("rb")) if stream is None else stream
-            image = stack.enter_context(Image.open(opened, formats=_FORMATS))
-            width, height = image.size
-            return (height, width) if _orientation(image) >= 5 else (width, height)
+        return _header(stream, path, stream.seek(0, io.SEEK_END)).size_px
+    except ImageError:
+        raise
     except Exception as error:  # decoders raise whatever they like on damaged bytes
-        raise ImageError(f"{path}: not a readable picture ({_reason(error, Path(path))}); {_REPLACE}") from error
+        raise ImageError(f"{path}: not a readable picture ({_reason(error, path)}); {_REPLACE}") from error
 
 
 def upright_jpeg(path: Path) -> bytes:

@@ -19,8 +19,14 @@ from cliff_core.geometry.crop import bbox_info, crop_corners, crop_frame, crop_i
 from cliff_core.geometry.crop_units import to_crop_units
 from cliff_core.geometry.rotations import rotmat_to_rotvec
 from cliff_core.models.fast_trunk import FastTrunk
-from cliff_core.records import Box, Camera, Estimate, Keypoints, SmplParams
+from cliff_core.models.open_cliff import confidence_of
+from cliff_core.records import Box, Camera, Estimate, Keypoints, Provenance, SmplParams
 from cliff_core.skeletons import COCO23, SMPL24, shared_points
+
+PLACED_ERROR = 1 / 128
+"""How far off placed points usually are, crop units: 1 px of a 256 px crop."""
+
+_PLACED = (Provenance.HUMAN, Provenance.IMPORTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,7 @@ class Placed:
         centre_px: (N, 2) and box_height_px: (N,) crop frames.
         bbox_info: (N, 3) float32.
         points: (N, 47, 3) float32 x, y in crop units and confidence, in the order of `PosedBatch.points`; 0 = missing.
+        placed: (N,) bool whose points were placed by people or files rather than detected (`mostly_placed`).
     """
 
     boxes: tuple[Box, ...]
@@ -43,6 +50,7 @@ class Placed:
     box_height_px: np.ndarray
     bbox_info: torch.Tensor
     points: torch.Tensor
+    placed: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -70,10 +78,10 @@ class Crops(Placed):
 
     features: torch.Tensor
 
-    def with_keypoints(self, keypoints: Sequence[Keypoints | None]) -> Crops:
-        """The same people with other 2D points; boxes, cameras and features stay."""
-        points = crop_points(keypoints, self.centre_px, self.box_height_px)
-        return replace(self, keypoints=tuple(keypoints), points=points)
+    def with_keypoints(self, keypoints: Sequence[Keypoints | None], placed_error: float = PLACED_ERROR) -> Crops:
+        """The same people with other 2D points; boxes, cameras and features stay. See `crop_points`."""
+        points = crop_points(keypoints, self.centre_px, self.box_height_px, placed_error)
+        return replace(self, keypoints=tuple(keypoints), points=points, placed=mostly_placed(keypoints))
 
     def with_cameras(self, cameras: Sequence[Camera]) -> Crops:
         """The same people in front of other cameras; boxes, points and features stay."""
@@ -91,11 +99,20 @@ def _bbox_info(centre_px: np.ndarray, box_height_px: np.ndarray, cameras: Sequen
     return torch.from_numpy(info.astype(np.float32))
 
 
-def crop_points(keypoints: Sequence[Keypoints | None], centre_px, box_height_px) -> torch.Tensor:
+def crop_points(
+    keypoints: Sequence[Keypoints | None], centre_px, box_height_px, placed_error: float = PLACED_ERROR
+) -> torch.Tensor:
     """(N, 47, 3) float32 x, y in crop units and confidence, as `PosedBatch.points` orders them; 0 where missing.
 
     SMPL's joints are points of their own; those of other sets are mapped to "coco23" by name (`shared_points`).
+
+    Args:
+        keypoints: one set per person.
+        centre_px: (N, 2) and box_height_px: (N,) crop frames.
+        placed_error: how far off points usually are that a person or a file placed, crop units; the open CLIFF reads
+            it as their confidence.
     """
+    placed_confidence = confidence_of(placed_error)
     count = len(COCO23) + len(SMPL24)
     pixels, confidence = np.zeros((len(keypoints), count, 2)), np.zeros((len(keypoints), count, 1))
     for row, person in enumerate(keypoints):
@@ -106,10 +123,20 @@ def crop_points(keypoints: Sequence[Keypoints | None], centre_px, box_height_px)
             else:
                 theirs, ours = shared_points(person.joint_set, COCO23.name)
             pixels[row, ours] = person.points_px[theirs]
-            confidence[row, ours, 0] = (person.confidence * (person.visibility > 0))[theirs]
+            by_source = np.where(np.isin(person.source, _PLACED), placed_confidence, 1.0)
+            confidence[row, ours, 0] = (person.confidence * by_source * (person.visibility > 0))[theirs]
     marked = confidence > 0
     points = np.where(marked, to_crop_units(pixels, centre_px, box_height_px), 0.0)
     return torch.from_numpy(np.concatenate([points, confidence], -1).astype(np.float32))
+
+
+def mostly_placed(keypoints: Sequence[Keypoints | None]) -> torch.Tensor:
+    """(N,) bool: of whom at least half of the points were placed by people or files."""
+    found = []
+    for person in keypoints:
+        marked = [] if person is None else np.asarray(person.source)[person.visibility > 0]
+        found.append(len(marked) > 0 and np.isin(marked, _PLACED).mean() >= 0.5)
+    return torch.tensor(found, dtype=torch.bool)
 
 
 class Predictor:
@@ -174,7 +201,7 @@ class Predictor:
         crop_corners(centre, height, self.model.crop_spec)  # raises now what cutting would raise later
         cameras = (camera,) * len(boxes)
         info, points = _bbox_info(centre, height, cameras), crop_points(keypoints, centre, height)
-        return Placed(tuple(boxes), cameras, keypoints, centre, height, info, points)
+        return Placed(tuple(boxes), cameras, keypoints, centre, height, info, points, mostly_placed(keypoints))
 
     def crops(self, image_rgb, boxes, keypoints=None, camera=None) -> Crops:
         """Cut out the people of one photo and compute their features: the slow part, which fine-tuning does once."""
@@ -209,7 +236,8 @@ class Predictor:
     @torch.inference_mode()
     def estimates(self, crops: Crops) -> list[Estimate]:
         """Bodies in their photos' cameras."""
-        return self.placed_bodies(crops, *regress(self.model, crops.features, crops.bbox_info, crops.points))
+        found = regress(self.model, crops.features, crops.bbox_info, crops.points, crops.placed)
+        return self.placed_bodies(crops, *found)
 
     def placed_bodies(
         self, crops: Placed, rotmat: torch.Tensor, betas: torch.Tensor, cam_crop: torch.Tensor
@@ -239,8 +267,8 @@ class Predictor:
         ]
 
 
-def regress(model, features, bbox_info, points):
+def regress(model, features, bbox_info, points, placed=None):
     """Rotations, betas and crop cameras from a model's regressor, giving it the points if it takes them."""
     if getattr(model, "takes_keypoints", False):
-        return model.regress(features, bbox_info, points)
+        return model.regress(features, bbox_info, points, placed)
     return model.regress(features, bbox_info)

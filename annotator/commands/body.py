@@ -177,12 +177,14 @@ class SetCamera:
         photo: number of the photo.
         camera: the new camera; `None` to take theirs back.
         transl: number of the person -> (3,) their new place, metres.
+        source: a person, or a model's guess that others may replace.
         name: for the journal.
     """
 
     photo: int
     camera: Camera | None
     transl: Mapping[int, Sequence[float]] = field(default_factory=dict)
+    source: Provenance = Provenance.HUMAN
     name: str = field(default="SetCamera", init=False)
     label: str = field(default="Set camera", init=False)
 
@@ -191,7 +193,7 @@ class SetCamera:
         value = None
         if self.camera is not None:
             centre = self.camera.principal_point_px or (None, None)
-            value = [self.camera.focal_length_px, *centre, Provenance.HUMAN.value]
+            value = [self.camera.focal_length_px, *centre, self.source.value]
         draft.set(PHOTO, self.photo, "camera", value)
         for person, transl in self.transl.items():
             held = draft.get(PERSON, person, "transl")

@@ -10,6 +10,7 @@ COPY PROJECT` brings the copy what was decided meanwhile, such as rejections, co
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 from collections import defaultdict
@@ -21,6 +22,7 @@ from annotator.console import Progress
 from annotator.project.draft import Draft
 from annotator.project.errors import EditError, NotAProjectError, StorageError
 from annotator.project.fields import PHOTO
+from annotator.project.filesystem import remedy_for
 from annotator.project.journal import BULK, DO
 from annotator.project.merging import ASSIGNMENT, merge_copies
 from annotator.project.opening import create_project
@@ -147,7 +149,8 @@ def split_project(
     given = {load.id: [name] for name, theirs in own.items() for load in theirs}
     for name, theirs in own.items():
         others = [other for other in names if other != name]
-        for number, load in enumerate(sorted(theirs, key=lambda each: each.key)[: round(overlap * len(theirs))]):
+        shared = math.ceil(round(overlap * len(theirs), 6))  # a little of it is at least one photo
+        for number, load in enumerate(sorted(theirs, key=lambda each: each.key)[:shared]):
             given[load.id].append(others[number % len(others)])
     before = project.database.value("SELECT count(*) FROM photo WHERE json_extract(own, '$.assigned') IS NOT NULL")
     step = _write(project, {number: ",".join(who) for number, who in given.items()}, names)
@@ -157,9 +160,9 @@ def split_project(
         for name, folder in folders.items():
             ids = sorted(number for number, who in given.items() if name in who)
             missing = _make_copy(project, folder, name, ids, reference, progress)
-            shared = sum(len(given[number]) > 1 for number in ids)
+            double = sum(len(given[number]) > 1 for number in ids)
             assignments.append(
-                Assignment(name, folder, len(ids), shared, sum(people[number] for number in ids), missing)
+                Assignment(name, folder, len(ids), double, sum(people[number] for number in ids), missing)
             )
     except BaseException:  # half of the copies would be sent without the other half
         project.revert(step)
@@ -288,7 +291,7 @@ def _copy_files(project: Project, target: Path, ids: Sequence[int], progress: Pr
             shutil.copy2(file, place)
         except OSError as error:
             raise StorageError(
-                f"{place}: cannot be written ({error.strerror}); free some space, or use --reference"
+                f"{place}: cannot be written ({error.strerror}); {remedy_for(error)}, or use --reference"
             ) from error
     return missing
 

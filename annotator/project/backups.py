@@ -19,7 +19,7 @@ from pathlib import Path
 
 from annotator.project.database import FILE_NAME, ROLLBACK, Database
 from annotator.project.errors import DamagedProjectError, ProjectError, StorageError
-from annotator.project.filesystem import sync_file, sync_folder
+from annotator.project.filesystem import remedy_for, sync_file, sync_folder
 from annotator.project.lock import WriterLock
 
 FOLDER = "backups"
@@ -105,7 +105,7 @@ def _make(folder: Path, reason: str) -> Backup | None:
             unfinished.replace(path)
             sync_folder(path.parent)
         except OSError as error:
-            raise StorageError(f"{folder / FOLDER}: no backup could be made ({error}); free some space") from error
+            raise StorageError(f"{folder / FOLDER}: no backup could be made ({error}); {remedy_for(error)}") from error
         finally:
             with contextlib.suppress(OSError):
                 unfinished.unlink(missing_ok=True)
@@ -157,7 +157,9 @@ def held_alone(folder: Path) -> Iterator[None]:
     try:
         holder = lock.acquire()
     except OSError as error:
-        raise StorageError(f"{folder}: cannot be written ({error.strerror})") from error
+        raise StorageError(
+            f"{folder}: cannot be written ({error.strerror}); look at its permissions and the disk"
+        ) from error
     if holder is not None:
         raise ProjectError(f"{folder}: {holder} has it open; close it there first")
     try:

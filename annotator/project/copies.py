@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from annotator.project.database import FILE_NAME
 from annotator.project.documents import Document, document_of, parse_document, prediction_of_block
-from annotator.project.errors import NotAProjectError
+from annotator.project.errors import DamagedProjectError, NotAProjectError
 from annotator.project.fields import FROM, PHOTO
 from annotator.project.mirror import FOLDER as MIRROR_FOLDER
 from annotator.project.opening import open_project
@@ -115,6 +115,14 @@ class OtherProject:
         self.refused: list[str] = []
         self._mine: Reader = mine
         self._theirs: Project = open_project(folder, read_only=True)
+        found = self._theirs.database.value(
+            "PRAGMA quick_check(1)"
+        )  # what damage hides would look as if nobody had done it
+        if found != "ok":
+            self._theirs.close()
+            raise DamagedProjectError(
+                f"{folder / FILE_NAME}: damaged ({found.splitlines()[-1]}); `restore` that copy and merge again"
+            )
         self._common = self._common_lines() if mine.uid == self._theirs.uid else None
         merged = list(_merges(self._mine, self._theirs))
         merged += [] if self._common is None else [(self._common, self._common)]

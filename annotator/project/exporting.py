@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from annotator.console import Progress
+from annotator.project.database import FILE_NAME
 from annotator.project.errors import EditError
 from annotator.project.filesystem import write_whole
-from annotator.project.photos import photo_files
+from annotator.project.photos import OWN_FOLDERS, photo_files
 from annotator.project.predictions import utc_now
 from annotator.project.reader import Reader
 from annotator.project.state import Person, Photo
@@ -28,6 +29,7 @@ from cliff_core.records import Estimate, PhotoPerson
 ONLY = ("all", "done", "accepted")
 OF_POINTS = ("coco", "coco-wholebody", "halpe", "openpose", "mpii", "coco-result")
 """Formats of 2D points, which need no body."""
+_OF_PICTURES = ("overlay", "render")
 
 _CONVENTIONS = {
     "pixels": "upright photo, origin at the top left corner of the top left pixel",
@@ -100,11 +102,12 @@ def export_project(
         progress: told person by person.
 
     Raises:
-        EditError: nobody to write, or no such selection.
+        EditError: nobody to write, no such selection, or a place where the project or one of its photos lies.
         FormatError: the format cannot hold them; says who.
     """
     if only not in ONLY:
         raise EditError(f"no selection '{only}'; there are {', '.join(ONLY)}")
+    _refuse_what_would_be_lost(project, folder, format_name, out)
     people: list[PhotoPerson] = []
     estimates: list[Estimate | None] = []
     chosen: list[Person] = []
@@ -132,6 +135,24 @@ def export_project(
     content = _manifest(project, format_name, out, only, chosen, photos, left_out, frame)
     write_whole(manifest, (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8"))
     return ExportReport(out, manifest, format_name, len(people), len(photos), dict(left_out))
+
+
+def _refuse_what_would_be_lost(project: Reader, folder: Path, format_name: str, out: Path) -> None:
+    """An export replaces what is there: not the project's own files, and no photo."""
+    place, own = out.resolve(), folder.resolve()
+    if own in place.parents:
+        first = place.relative_to(own).parts[0].casefold()
+        if first in OWN_FOLDERS or first.startswith((FILE_NAME, "project.toml", "project.lock", "replaced-")):
+            raise EditError(f"{out}: belongs to the project itself; choose another place")
+    if out.is_file():
+        rows = project.database.rows("SELECT id FROM photo WHERE substr(path, -?) = ?", [len(place.name), place.name])
+        photos = photo_files(project.database, folder, [photo_id for (photo_id,) in rows])
+        if any(photo.resolve() == place for photo in photos.values()):
+            raise EditError(f"{out}: is one of the photos, and the export would replace it; choose another place")
+    if format_name in _OF_PICTURES and out.is_dir():  # named as photos are, whether people are on those or not
+        every = [photo_id for (photo_id,) in project.database.rows("SELECT id FROM photo")]
+        if any(place in photo.resolve().parents for photo in photo_files(project.database, folder, every).values()):
+            raise EditError(f"{out}: the photos lie there, and a picture could replace one; choose another folder")
 
 
 def photo_person(person: Person, photo: Photo) -> PhotoPerson:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import re
 import subprocess
@@ -30,6 +31,7 @@ _SYNCED = re.compile(
     re.IGNORECASE,
 )
 _REMOTE_DRIVE = 4  # DRIVE_REMOTE of the Windows API
+_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,16 @@ def write_whole(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             unfinished.unlink()
         raise
+
+
+def has_no_room(problem: BaseException) -> bool:
+    """Whether something could not be written because the disk, or somebody's share of it, is full."""
+    return isinstance(problem, OSError) and problem.errno in _NO_ROOM
+
+
+def remedy_for(problem: OSError) -> str:
+    """What to do where something could not be written."""
+    return "free some space" if has_no_room(problem) else "make the folder writable"
 
 
 def sync_file(path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from annotator.console import Progress
+from annotator.console import Progress, left_out
 from annotator.project.errors import EditError
 from annotator.project.photos import root_path
 from annotator.project.predictions import Prediction, Run
@@ -27,7 +27,6 @@ from cliff_core.formats import ReadReport, read_people, recognise
 from cliff_core.records import Camera, PhotoPerson, Provenance, SmplParams
 
 _SAME_PERSON_IOU = 0.6
-_LISTED = 20  # lines of a kind in the text for people; the JSON has all
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +66,7 @@ class ImportReport:
         if self.kept:
             lines.append(f"{self.kept} are done or accepted and stayed as they were")
         lines += [f"bodies of {name}: {count}" for name, count in self.models.items()]
-        lines += [*self.notes, *(f"left out: {line}" for line in self.skipped[:_LISTED])]
-        if len(self.skipped) > _LISTED:
-            lines.append(f"left out: {len(self.skipped) - _LISTED} more (--json lists all)")
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.notes, *left_out(self.skipped)])
 
 
 def import_file(
@@ -289,7 +285,7 @@ class PersonMatcher:
         for known in self._project.people_on(photo_id):
             if known.id > self._last_person or known.id in self._used or known.box is None:
                 continue
-            overlap = _iou(known.box.xyxy, person.box.xyxy)
+            overlap = iou(known.box.xyxy, person.box.xyxy)
             if overlap >= best:
                 best, chosen = overlap, known.id
         if chosen is not None:
@@ -311,8 +307,8 @@ class PersonMatcher:
         return self._names[ours[0]]
 
 
-def _iou(first: np.ndarray, second: np.ndarray) -> float:
-    """Shared area of two boxes over the area of both together."""
+def iou(first: np.ndarray, second: np.ndarray) -> float:
+    """Shared area of two boxes (x0, y0, x1, y1) over the area of both together."""
     sides = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
     shared = float(np.prod(np.maximum(sides, 0)))
     return shared / float(np.prod(first[2:] - first[:2]) + np.prod(second[2:] - second[:2]) - shared)

@@ -87,29 +87,6 @@ class Step:
     is_done: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """One transaction of the journal.
-
-    Attributes:
-        seq: its number, without gaps.
-        step_id: the step it belongs to; `None` for notes.
-        action: `DO`, `UNDO`, `REDO`, or `NOTE` for what is no edit (photos added, a backup restored).
-        command: what was done.
-        who: did it.
-        at: when, ISO 8601 in UTC.
-        detail: what else is worth knowing.
-    """
-
-    seq: int
-    step_id: int | None
-    action: str
-    command: str
-    who: str
-    at: str
-    detail: dict[str, Any]
-
-
 def as_json(value: Any) -> str | None:
     """A value as the journal has it: the shortest text that brings the same numbers back."""
     if value is None:
@@ -282,22 +259,6 @@ class Journal:
                 return True, self.step(kept_by)
         return None, None
 
-    def history_of(self, subject: Subject, field: str | None = None) -> list[tuple[Edit, Change]]:
-        """Who did what to a subject, or to one of its fields; oldest first."""
-        rows = self._database.rows(
-            "SELECT seq, edit.step_id, action, command, who, at, detail, field, before, after "
-            "FROM change JOIN edit USING (seq) WHERE kind = ? AND subject = ? AND (? IS NULL OR field = ?) "
-            "ORDER BY seq, n",
-            [subject.kind, subject.id, field, field],
-        )
-        return [
-            (
-                _edit(row),
-                Change(subject, row[7], row[8] and json.loads(row[8]), row[9] and json.loads(row[9])),
-            )
-            for row in rows
-        ]
-
     def last_seq(self) -> int:
         """Number of the latest line; it counts up with everything that is written."""
         return self._database.value("SELECT max(seq) FROM edit") or 0
@@ -308,9 +269,3 @@ class Journal:
             Step(number, kind, label, who, begun, run_id, bool(is_open), bool(is_done))
             for number, kind, label, who, begun, run_id, is_open, is_done in self._database.rows(sql, values)
         ]
-
-
-def _edit(row: tuple) -> Edit:
-    """A line of the journal from the first seven columns of a row."""
-    seq, step_id, action, command, who, at, detail = row[:7]
-    return Edit(seq, step_id, action, command, who, at, json.loads(detail))

@@ -13,6 +13,7 @@ from annotator.project.copies import Changed, Copy
 from annotator.project.deciding import Tolerance, decide
 from annotator.project.documents import Document
 from annotator.project.fields import COMMENT, FROM, PERSON, PHOTO, is_by_hand
+from annotator.project.importing import iou
 
 _SAME_PERSON_IOU = 0.6
 
@@ -185,7 +186,7 @@ class PhotoMerge:
             for mine, own in self._now[PERSON].items():
                 other = None if box is None or mine in theirs else _box(own, self.predictions)
                 if box is not None and other is not None and "present" in own:
-                    overlaps.append((_iou(box, other), uid, mine))
+                    overlaps.append((iou(box, other), uid, mine))
         for overlap, uid, mine in sorted(overlaps, reverse=True):
             if overlap >= _SAME_PERSON_IOU and uid not in matched and mine not in matched.values():
                 matched[uid] = mine
@@ -237,10 +238,3 @@ def _box(fields: Mapping[str, Any], predictions: Mapping[str, Any]) -> np.ndarra
 def _longer_side(fields: Mapping[str, Any], predictions: Mapping[str, Any]) -> float | None:
     box = _box(fields, predictions)
     return None if box is None else float((box[2:] - box[:2]).max())
-
-
-def _iou(first: np.ndarray, second: np.ndarray) -> float:
-    """Shared area of two boxes over the area of both together."""
-    sides = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
-    shared = float(np.prod(np.maximum(sides, 0)))
-    return shared / float(np.prod(first[2:] - first[:2]) + np.prod(second[2:] - second[:2]) - shared)

@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from annotator.console import Progress
+from annotator.console import Progress, left_out
 from annotator.project.database import Database
 from annotator.project.documents import photo_uid
 from annotator.project.errors import EditError, NotAProjectError
@@ -27,7 +27,6 @@ OWN_FOLDERS = ("annotations", "backups", "runs")
 """Folders in a project that are not a person's."""
 
 _PORTION = 1000
-_LISTED = 20  # lines of a kind in the text for people; the JSON has all
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +64,7 @@ class AddedPhotos:
 
     def __str__(self) -> str:
         """Counts, and what was left out."""
-        lines = [f"{self.added} photos added, {self.known} known already"]
-        lines += [f"left out: {line}" for line in self.refused[:_LISTED]]
-        if len(self.refused) > _LISTED:
-            lines.append(f"left out: {len(self.refused) - _LISTED} more (--json lists all)")
-        return "\n".join(lines)
+        return "\n".join([f"{self.added} photos added, {self.known} known already", *left_out(self.refused)])
 
 
 @dataclass(frozen=True, slots=True)

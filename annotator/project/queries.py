@@ -131,6 +131,7 @@ def worst_first(
     measure: str,
     *,
     below: tuple[float, int] | None = None,
+    above: float = float("-inf"),
     states: Sequence[str] = ("proposed", "in progress"),
     limit: int = 100,
 ) -> list[tuple[float, int, int]]:
@@ -140,6 +141,7 @@ def worst_first(
         database: of the project.
         measure: name given to `Project.set_measures`.
         below: value and number of the person behind whom to begin.
+        above: only greater values.
         states: only these.
         limit: how many.
 
@@ -152,9 +154,9 @@ def worst_first(
     marks = ", ".join("?" * len(states))
     return database.rows(
         "SELECT value, person_id, photo_id FROM measure JOIN person ON person.id = person_id "
-        f"WHERE name = ? AND (value, person_id) < (?, ?) AND present AND state IN ({marks}) "
+        f"WHERE name = ? AND (value, person_id) < (?, ?) AND value > ? AND present AND state IN ({marks}) "
         "ORDER BY value DESC, person_id DESC LIMIT ?",
-        [measure, value, person, *states, limit],
+        [measure, value, person, above, *states, limit],
     )
 
 

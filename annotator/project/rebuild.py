@@ -95,11 +95,15 @@ def rebuild_project(folder: Path, who: str = "", progress: Progress = silent) ->
             finally:
                 database.close()
             if report.photos == 0:
-                raise NotAProjectError(f"{folder / MIRROR_FOLDER}: holds no photo's annotations that can be read")
+                raise NotAProjectError(
+                    f"{folder / MIRROR_FOLDER}: holds no photo's annotations that can be read; `restore` takes a backup"
+                )
             sync_file(unfinished)
             replaced = put_in_place(unfinished, folder)
         except OSError as error:
-            raise StorageError(f"{folder}: cannot be written ({error})") from error
+            raise StorageError(
+                f"{folder}: cannot be written ({error.strerror}); look at its permissions and the disk"
+            ) from error
         finally:
             unfinished.unlink(missing_ok=True)
     return Rebuilt(report.photos, report.people, report.comments, report.refused, replaced)

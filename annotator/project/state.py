@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from annotator.project.fields import BETAS, FROM, beta, joint
+from annotator.project.fields import BETAS, FROM, beta, joint, source_of
 from annotator.project.predictions import Prediction
 from cliff_core.records import Box, Camera, Keypoints, Provenance, SmplParams
 from cliff_core.skeletons import JOINT_SETS, SMPL24
@@ -56,6 +56,12 @@ class Photo:
             return None
         focal, x, y, _ = value
         return Camera(focal, self.size_px, None if x is None else (x, y))
+
+    @property
+    def known_camera(self) -> Camera | None:
+        """The camera that somebody knows; `None` where none is set, or CLIFF's guess as a model's word."""
+        is_guess = source_of(self.own.get("camera")) is Provenance.MODEL and self.camera == Camera.guess(self.size_px)
+        return None if is_guess else self.camera
 
     @property
     def is_empty(self) -> bool:

@@ -354,7 +354,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ),
     ActionSpec(
         "dataset.propose",
-        "Propose…",
+        "Propose",
         ("Ctrl+P",),
         "Dataset",
         "magic-wand",

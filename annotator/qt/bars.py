@@ -12,7 +12,7 @@ from annotator.document import Change
 from annotator.qt import theme
 from annotator.qt.actions import Actions
 from annotator.qt.strings import tr
-from annotator.qt.widgets import label, row
+from annotator.qt.widgets import label, row, short_name
 
 if TYPE_CHECKING:
     from annotator.qt.session import Session
@@ -44,8 +44,8 @@ class SavedMark(QWidget):
     def show_state(self, pending: int, session: Session) -> None:
         """Say it; edits on their way are a matter of milliseconds."""
         if session.read_only:
-            who = f" ({session.held_by})" if session.held_by else ""
-            words, self._role = tr("read only") + who, "warning"
+            words, self._role = tr("read only"), "warning"
+            self.setToolTip(str(session.held_by or ""))
         elif pending:
             words, self._role = tr("saving…"), "warning"
         else:
@@ -83,6 +83,7 @@ class MainBar(QToolBar):
         self.addAction(actions["photo.next"])
         self.place = label("", name="place")
         self.place.setMinimumWidth(64)
+        self.place.setContentsMargins(0, 0, theme.GRID, 0)
         self.name = label("", "quiet", name="photo_name")
         self.addWidget(self.place)
         self.addWidget(self.name)
@@ -125,8 +126,7 @@ class MainBar(QToolBar):
         self.place.setText("" if photo is None else f"{where + 1:,} / {total}" if where >= 0 else f"– / {total}")
         self.place.setToolTip(tr("Place in the list"))
         name = "" if photo is None else photo.name
-        short = self.name.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, 220)
-        self.name.setText(short)
+        self.name.setText(short_name(name, self.name.fontMetrics(), 220))
         self.name.setToolTip(name)
 
 
@@ -159,6 +159,7 @@ class StatusBar(QStatusBar):
         super().__init__(window)
         self.setSizeGripEnabled(False)
         self.setAccessibleName(tr("Status"))
+        self._hint = ""
         self.hint = label("", "quiet", name="hint")
         self.hint.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.last = label("", "quiet", name="last_done")
@@ -170,7 +171,12 @@ class StatusBar(QStatusBar):
 
     def show_hint(self, text: str) -> None:
         """What the hand can do here."""
+        self._hint = text
         self.hint.setText(text)
+
+    def show_tip(self, text: str) -> None:
+        """What the button or the menu below the cursor does; the hint comes back after it."""
+        self.hint.setText(text or self._hint)
 
     def show_last(self, text: str) -> None:
         """What was just done, or why nothing was."""

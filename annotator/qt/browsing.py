@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from annotator.project.queries import Show, View
+from annotator.worklist import INSIDE, SUSPICION
+
+CRITERIA = (SUSPICION, INSIDE)
+"""Measures by which the list can be sorted, the worst first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +19,13 @@ class Browsing:
 
     Attributes:
         view: which photos.
-        worst_first: by suspicion instead of by name; only photos with somebody unfinished who has one.
+        worst_first: by a measure instead of by name; only photos with somebody unfinished who has one.
+        criterion: which measure, of `CRITERIA`.
     """
 
     view: View = field(default_factory=View)
     worst_first: bool = False
+    criterion: str = SUSPICION
 
     @classmethod
     def of_place(cls, place: Mapping[str, Any]) -> Browsing:
@@ -28,4 +34,6 @@ class Browsing:
             show = Show(place.get("show", "all"))
         except ValueError:
             show = Show.ALL
-        return cls(View(show), bool(place.get("worst_first", False)))
+        criterion = place.get("criterion")
+        known = criterion if criterion in CRITERIA else SUSPICION
+        return cls(View(show), bool(place.get("worst_first", False)), known)

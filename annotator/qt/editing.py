@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QObject
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QKeyEvent, QKeySequence
 
 from annotator import edits
@@ -191,6 +191,7 @@ class Editing(QObject):
             names, kind = JOINT_SETS[figure.keypoints.joint_set].names, PartKind.POINT
         at = names.index(part.name) if part is not None and part.name in names else (-1 if by > 0 else 0)
         self.document.select(figure.person.id, Part(kind, names[(at + by) % len(names)]))
+        self.photo.setFocus(Qt.FocusReason.ShortcutFocusReason)  # arrow keys nudge it now, and browse no list
 
     # --- what is shown
 

@@ -42,6 +42,7 @@ class FocalDialog(QDialog):
             wrap=True,
         )
         self.start = button(tr("Estimate"), self._start, role="primary", picture="aperture", name="start_focal")
+        self.start.setDefault(True)
         layout = column(heading, lead, self.each, self.one, safe, margin=24, spacing=12)
         layout.addLayout(row(-1, button(tr("Cancel"), self.reject), self.start))
         self.setLayout(layout)

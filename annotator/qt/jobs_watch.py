@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from annotator.apply import Applied, apply_job, discard_job
 from annotator.jobs import CANCELLED, QUEUED, RUNNING, STOPPING, Job, JobRequest, Jobs
+from annotator.project import Project
 from annotator.qt.session import Session
 from annotator.qt.strings import tr
 
@@ -30,6 +31,7 @@ class JobView:
         settings: as asked for.
         curves: rows of the training curves.
         result: what it said at its end.
+        ended: when that was, seconds since 1970.
     """
 
     id: str
@@ -44,6 +46,7 @@ class JobView:
     settings: Mapping[str, Any] = field(default_factory=dict)
     curves: tuple[Mapping[str, Any], ...] = ()
     result: Mapping[str, Any] = field(default_factory=dict)
+    ended: float | None = None
 
     @classmethod
     def of(cls, job: Job) -> JobView:
@@ -59,6 +62,7 @@ class JobView:
             dict(job.settings),
             tuple(job.curves),
             dict(job.result),
+            job.run.ended_at(),
         )
 
     @property
@@ -90,6 +94,13 @@ def focal_words(said: Mapping[str, Any]) -> str:
     if said["spread"]:
         words.append(tr("Those estimated are right within {spread} %, usually.", spread=round(100 * said["spread"])))
     return " ".join([*words, tr("Refine dataset predicts bodies under them.")])
+
+
+def propose_words(said: Mapping[str, Any]) -> str:
+    """What came of a job that looked for people, or predicted them anew."""
+    if not said["photos"]:
+        return tr("No photo is new: people were looked for on all of them.")
+    return tr("{people} people on {photos} photos", people=f"{said['people']:,}", photos=f"{said['photos']:,}")
 
 
 def time_left(seconds: float | None) -> str:
@@ -129,6 +140,8 @@ class JobsWatch(QObject):
         self._taking: set[str] = set()
         self._cancelling: set[str] = set()
         self._is_looking = self._is_closed = False
+        self._asking: list[str] = []
+        self._asked: dict[str, str] = {}
         self.jobs: list[JobView] = []
         self._timer = QTimer(self, interval=_CALM_MS)
         self._timer.timeout.connect(self.look)
@@ -147,18 +160,30 @@ class JobsWatch(QObject):
         self, kind: str, settings: Mapping[str, Any] | None = None, then: Callable[[str], None] | None = None
     ) -> None:
         """Ask for a job; `then` gets its id."""
+        self._asking.append(kind)
 
         def ask() -> str:
             with self._lock:
                 return self._jobs.start(JobRequest(kind, settings or {})).id
 
         def asked(name: str) -> None:
+            self._asking.remove(kind)
+            self._asked[name] = kind
             self._timer.setInterval(_BUSY_MS)
             self.look()
             if then is not None:
                 then(name)
 
-        self._session.desk.read(ask, asked)
+        def failed(error: Exception) -> None:
+            self._asking.remove(kind)
+            raise error
+
+        self._session.desk.read(ask, asked, failed)
+
+    def is_at_work(self, kind: str) -> bool:
+        """Whether such a job runs, waits, or was asked for just now."""
+        active = [job.kind for job in self.jobs if job.is_active]
+        return kind in (*self._asking, *self._asked.values(), *active)
 
     def stop(self, name: str) -> None:
         """End a job early, and keep what it has."""
@@ -202,6 +227,10 @@ class JobsWatch(QObject):
         """Take in what a job has finished; also what was taken back before."""
         self._take(name, only_new=False, then=then)
 
+    def take_in_bodiless(self, name: str) -> None:
+        """Take in only what a job found for people who had no body: they have none to keep."""
+        self._take(name, only_new=True, only_bodiless=True)
+
     def look(self) -> None:
         """Find out how all of them are."""
         if self._is_looking or self._is_closed:
@@ -228,6 +257,7 @@ class JobsWatch(QObject):
             return
         before = {job.id: job for job in self.jobs}
         self._known, self.jobs = found
+        self._asked = {name: kind for name, kind in self._asked.items() if name not in self._known}
         self._timer.setInterval(_BUSY_MS if any(job.is_active for job in self.jobs) else _CALM_MS)
         self.changed.emit()
         for job in self.jobs:
@@ -240,7 +270,14 @@ class JobsWatch(QObject):
             elif job.kind in _TAKEN_IN and job.shards > self._taken.get(job.id, 0) and job.state != CANCELLED:
                 self._take(job.id, only_new=True)
 
-    def _take(self, name: str, *, only_new: bool, then: Callable[[Applied], None] | None = None) -> None:
+    def _take(
+        self,
+        name: str,
+        *,
+        only_new: bool,
+        only_bodiless: bool = False,
+        then: Callable[[Applied], None] | None = None,
+    ) -> None:
         job = self._known.get(name)
         if job is None or self._session.read_only or name in self._taking:
             return
@@ -261,7 +298,10 @@ class JobsWatch(QObject):
             self._taken[name] = shards  # not again and again
             raise error
 
-        self._session.desk.project(lambda project: apply_job(project, job, only_new=only_new), taken, failed)
+        def take(project: Project) -> Applied:
+            return apply_job(project, job, only_new=only_new, only_bodiless=only_bodiless)
+
+        self._session.desk.project(take, taken, failed)
 
     def _tell(self, name: str, what: Callable[[Job], None], then: Callable[[object], None] | None = None) -> None:
         job = self._known.get(name)

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QKeyEvent, QShowEvent
+from PySide6.QtGui import (
+    QCloseEvent,
+    QDragEnterEvent,
+    QDropEvent,
+    QGuiApplication,
+    QKeyEvent,
+    QShowEvent,
+    QStatusTipEvent,
+)
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
@@ -190,6 +198,7 @@ class MainWindow(QMainWindow):
         if self.isFullScreen():
             self.actions_.check("view.full_screen", False)
         area, self.area = self.area, None
+        self.notices.close_notice()  # what it says is about this project
         area.close()
         self.pages.removeWidget(area.page)
         area.page.deleteLater()
@@ -250,7 +259,17 @@ class MainWindow(QMainWindow):
         if is_asked and is_needed_by(self.focusWidget(), event):  # type: ignore[arg-type]
             event.accept()
             return True
+        if isinstance(event, QStatusTipEvent):  # where all hints are
+            self.status.show_tip(event.tip())
+            return True
         return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Escape that no list or field has a use for goes back to the photo."""
+        if event.key() == Qt.Key.Key_Escape and self.area is not None:
+            self.area.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
+        else:
+            super().keyPressEvent(event)
 
     def changeEvent(self, event: QEvent) -> None:
         """The window system may leave the full screen too."""

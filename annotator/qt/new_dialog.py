@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QStandardPaths
+from PySide6.QtCore import QStandardPaths, Qt
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -25,6 +25,11 @@ def projects_folder() -> Path:
     """Where projects are put if nobody says otherwise."""
     documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
     return Path(documents or Path.home()) / "CLIFF projects"
+
+
+def pictures_folder() -> str:
+    """Where people keep photos, to begin to look for them there and not in the program's own folder."""
+    return QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation) or str(Path.home())
 
 
 class NewDialog(QDialog):
@@ -99,6 +104,8 @@ class NewDialog(QDialog):
         """Choose photos, folders or a video."""
         self._sources = tuple(sources)
         self._show_sources()
+        if self.make.isEnabled():
+            self.make.setFocus(Qt.FocusReason.OtherFocusReason)  # Return goes on, and does not ask for photos again
 
     def _show_sources(self) -> None:
         names = [source.name or str(source) for source in self._sources]
@@ -132,31 +139,31 @@ class NewDialog(QDialog):
         self._is_place_own = True
 
     def _choose_folder(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, tr("Folder with photos"))
+        chosen = QFileDialog.getExistingDirectory(self, tr("Folder with photos"), pictures_folder())
         if chosen:
             self.take([Path(chosen)])
 
     def _choose_photos(self) -> None:
         files, _ = QFileDialog.getOpenFileNames(
-            self, tr("Photos"), "", tr("Photos") + " (*.jpg *.jpeg *.png *.bmp *.tif *.tiff *.webp)"
+            self, tr("Photos"), pictures_folder(), tr("Photos") + " (*.jpg *.jpeg *.png *.bmp *.tif *.tiff *.webp)"
         )
         if files:
             self.take([Path(file) for file in files])
 
     def _choose_video(self) -> None:
         file, _ = QFileDialog.getOpenFileName(
-            self, tr("Video"), "", tr("Videos") + " (*.mp4 *.mov *.avi *.mkv *.webm *.m4v)"
+            self, tr("Video"), pictures_folder(), tr("Videos") + " (*.mp4 *.mov *.avi *.mkv *.webm *.m4v)"
         )
         if file:
             self.take([Path(file)])
 
     def _choose_labels(self) -> None:
-        file, _ = QFileDialog.getOpenFileName(self, tr("Labels"))
+        file, _ = QFileDialog.getOpenFileName(self, tr("Labels"), str(self._sources[0].parent) if self._sources else "")
         if file:
             self.labels.setText(file)
 
     def _choose_place(self) -> None:
-        chosen = QFileDialog.getExistingDirectory(self, tr("Where the project's folder shall lie"))
+        chosen = QFileDialog.getExistingDirectory(self, tr("Where the project's folder shall lie"), str(Path.home()))
         if chosen:
             self._is_place_own = True
             parent = Path(chosen)

@@ -16,7 +16,7 @@ from annotator.qt.bars import MainBar, StatusBar, ToolStrip
 from annotator.qt.docks import Docks
 from annotator.qt.files_dialogs import ExportDialog, ImportDialog
 from annotator.qt.focal_dialog import FocalDialog
-from annotator.qt.jobs_watch import JobsWatch, JobView, focal_words, kind_name, time_left
+from annotator.qt.jobs_watch import JobsWatch, JobView, focal_words, kind_name, propose_words, time_left
 from annotator.qt.notices import NoticeBar
 from annotator.qt.panels.campaign import CampaignPanel
 from annotator.qt.panels.history import HistoryPanel
@@ -65,6 +65,7 @@ class ProjectArea(QObject):
         self.thumbnails = Thumbnails(session.desk, session.folder, session)
         self.jobs = JobsWatch(session)
         self._tour: Tour | None = None
+        self._taken, self._found = Applied(None), ""
         bench = make_workbench(session, actions, status.show_hint)
         self.canvas, self.side = bench.photo, bench.side
         if not session.read_only:
@@ -118,8 +119,9 @@ class ProjectArea(QObject):
         actions.on("file.import", lambda: self._ask(ImportDialog(self._window, self.jobs)))
         actions.on("file.add_photos", self._ask_photos)
         actions.on("body.share_shape", self._share_shape)
-        actions["review.mode"].toggled.connect(lambda is_on: docks.raise_("review") if is_on else None)
+        actions["review.mode"].toggled.connect(self._raise_review)
         session.said.connect(self._status.show_last)
+        session.went_on.connect(self.canvas.setFocus)
         session.document.observe(self._changed)
         self.photos.refine.clicked.connect(actions["dataset.refine"].trigger)
         self.jobs.changed.connect(self._show_job)
@@ -136,7 +138,10 @@ class ProjectArea(QObject):
 
     def propose(self) -> None:
         """Look for people and predict their bodies, beside the window."""
-        self.jobs.start("propose")
+        if self.jobs.is_at_work("propose"):
+            self._status.show_last(tr("People are being looked for already"))
+        else:
+            self.jobs.start("propose")
 
     def show_refinement(self, name: str) -> None:
         """Open the monitor of a refinement."""
@@ -235,6 +240,7 @@ class ProjectArea(QObject):
         self._actions.end_project()
         self._actions.set_facts(())
         self._status.jobs_clicked.disconnect(self._show_jobs)
+        self._actions["review.mode"].toggled.disconnect(self._raise_review)  # the action outlives the project
         self.docks.close()
         self._window.removeToolBar(self.bar)
         self.bar.deleteLater()
@@ -269,6 +275,10 @@ class ProjectArea(QObject):
         self.docks.raise_("review")
         self.review.ask_reason()
 
+    def _raise_review(self, is_on: bool) -> None:
+        if is_on:
+            self.docks.raise_("review")
+
     def _find(self) -> None:
         self.docks["photos"].show()
         self.photos.begin_search()
@@ -285,11 +295,15 @@ class ProjectArea(QObject):
 
     def _show_job(self) -> None:
         active = [job for job in self.jobs.jobs if job.is_active]
+        counts = self.session.counts
+        # Nobody is told to look for people while that goes on.
+        self.photos.advice.setHidden(bool(active) and counts is not None and not counts.people)
         if not active:
             self._status.job.hide()
             return
         job = active[0]
-        parts = [f"{kind_name(job.kind)}: {tr(job.text)}", time_left(job.seconds_left)]
+        found = self._found if job.kind == "propose" else ""
+        parts = [f"{kind_name(job.kind)}: {tr(job.text)}", found, time_left(job.seconds_left)]
         if len(active) > 1:
             parts.append(tr("{count} more waiting", count=len(active) - 1))
         self._status.job.show_job(" · ".join(part for part in parts if part), job.done, job.total)
@@ -298,7 +312,11 @@ class ProjectArea(QObject):
         if job.state == FAILED:
             self._notices.show_notice(f"{kind_name(job.kind)}: {job.text}")
         elif job.state == DONE and job.kind in ("export", "import"):
-            self._notices.show_notice(" ".join(str(job.result.get("report", "")).split("\n")[:2]))
+            lines = str(job.result.get("report", "")).split("\n")
+            shown = lines[:-1] if job.kind == "export" else lines  # the dialog has told of the manifest
+            self._notices.show_notice("; ".join(shown[:2]))
+        elif job.state == DONE and job.kind == "propose":
+            self._status.show_last(self._found if job.result.get("photos") else propose_words({"photos": 0}))
         elif job.state == DONE and job.kind == "focal":
             self._notices.show_notice(focal_words(job.result))
         elif job.state == DONE and job.kind == "refine":
@@ -308,9 +326,17 @@ class ProjectArea(QObject):
         return any(dialog.isVisible() for dialog in self._window.findChildren(RefineMonitor))
 
     def _job_taken(self, applied: Applied) -> None:
+        self._taken = self._taken + applied if self._taken.step == applied.step else applied
+        added, changed = self._taken.added, self._taken.changed
+        parts = (
+            [tr("1 person found") if added == 1 else tr("{count} people found", count=f"{added:,}")] if added else []
+        )
+        parts += (
+            [tr("1 new body") if changed == 1 else tr("{count} new bodies", count=f"{changed:,}")] if changed else []
+        )
         if applied.added or applied.changed:
-            parts = [tr("{count} people found", count=applied.added)] if applied.added else []
-            parts += [tr("{count} new bodies", count=applied.changed)] if applied.changed else []
-            self._status.show_last(", ".join(parts))
+            self._found = ", ".join(parts)
+            if not self.jobs.is_at_work("propose"):  # else it stands beside the job, and is no news of the hand's
+                self._status.show_last(self._found)
         for line in applied.refused[:1]:
             self._notices.show_notice(line)

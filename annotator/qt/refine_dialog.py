@@ -98,6 +98,7 @@ class RefineDialog(QDialog):
         form.addRow(tr("Safe"), self.safe)
         form.addRow(tr("Rounds"), self.rounds)
         self.start = button(tr("Refine"), self._start, role="primary", picture="trend-up", name="start_refine")
+        self.start.setDefault(True)
         self.start.setEnabled(False)
         heading = label(tr("Refine dataset"), "heading")
         lead = label(tr("CLIFF learns from your points and predicts everybody anew."), "quiet", wrap=True)
@@ -117,8 +118,8 @@ class RefineDialog(QDialog):
             return
         people = known.counts.people
         words = tr(
-            "{count} people with {points} points and {joints} joints set by a person; "
-            "points of files count as fully, detected ones do not teach.",
+            "Points set by a person: {points}, joints: {joints}, on people: {count}. "
+            "Points of files count as fully, detected ones do not teach.",
             count=f"{known.by_hand:,}",
             points=f"{known.points:,}",
             joints=f"{known.joints:,}",

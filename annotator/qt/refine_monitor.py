@@ -7,7 +7,17 @@ from typing import Any
 
 from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QColor, QDesktopServices, QImage, QPixmap
-from PySide6.QtWidgets import QDialog, QFrame, QGridLayout, QLabel, QProgressBar, QScrollArea, QTabWidget, QWidget
+from PySide6.QtWidgets import (
+    QDialog,
+    QFrame,
+    QGridLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QTabWidget,
+    QWidget,
+)
 
 from annotator.apply import Applied
 from annotator.jobs import CANCELLED, DONE, FAILED, QUEUED, RUNNING, STOPPED
@@ -65,7 +75,7 @@ class RefineMonitor(QDialog):
         self.cancel = button(tr("Cancel"), lambda: watch.cancel(name), name="cancel_refine", tip=tr("Leave no trace"))
         self.report = button(tr("Report"), self._open_report, picture="file-text", name="report")
         self.apply = button(tr("Apply"), self._apply, name="apply")
-        self.keep = button(tr("Keep the old"), self.reject, name="keep")
+        self.keep = button(tr("Keep the old"), self._keep, name="keep")
         plots = QWidget()
         plots.setLayout(row(self.errors, self.distance, spacing=12))
         wall, scroll = QWidget(), QScrollArea()
@@ -146,10 +156,10 @@ class RefineMonitor(QDialog):
             words = {FAILED: tr("It failed."), CANCELLED: tr("Cancelled; nothing is left of it.")}
             self.judgement.setText(words.get(job.state, tr("It was stopped before there was a result.")))
             return
-        verdict = verdict_of(said)
+        verdict, bodiless = verdict_of(said), said.get("bodiless", 0)
         before, after = said.get("withheld_before"), said.get("withheld_after")
-        share = f"{abs(100 * (said.get('withheld_gain') or 0)):.0f}"
-        spread = f"{200 * (said.get('withheld_gain_error') or 0):.0f}"
+        share = f"{abs(100 * (said.get('withheld_gain') or 0)):.1f}"
+        spread = f"{200 * (said.get('withheld_gain_error') or 0):.1f}"
         words = {
             BETTER: tr("Better: held-out points lie {share} % nearer (± {spread}).", share=share, spread=spread),
             SAME: tr(
@@ -183,15 +193,20 @@ class RefineMonitor(QDialog):
                 f"{_percent(said.get('placed_now'))}  ›  {_percent(said.get('placed_new'))}",
             ),
             (tr("Joints move by (median)"), f"{said.get('moved_mm') or 0:.0f} mm"),
+            *([(tr("People without a body, who get one anyway"), f"{bodiless:,}")] if bodiless else ()),
         )
         for place, (what, value) in enumerate(facts):
             self._table.addWidget(label(what, "quiet"), place, 0)
             self._table.addWidget(label(value), place, 1)
         self._table.setColumnStretch(0, 1)
-        first = self.apply if is_worth_applying(said) else self.keep
-        set_role(first, "primary")
-        first.setDefault(True)
-        first.setFocus(Qt.FocusReason.OtherFocusReason)
+        self._take_first(self.apply if is_worth_applying(said) else self.keep)
+
+    @staticmethod
+    def _take_first(choice: QPushButton) -> None:
+        """What Return does."""
+        set_role(choice, "primary")
+        choice.setDefault(True)
+        choice.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _show_pictures(self, pictures: list[tuple[str, QImage]]) -> None:
         """A wall of those whom it changes most, before and after."""
@@ -224,21 +239,35 @@ class RefineMonitor(QDialog):
         self.apply.setEnabled(False)
 
         def applied(found: Applied) -> None:
-            self.judgement.setText(
-                tr(
-                    "Applied to {count} people; {kept} stayed as people had left them. Undo takes it back.",
-                    count=f"{found.changed + found.added:,}",
-                    kept=f"{found.kept:,}",
-                )
-            )
+            self.judgement.setText(_applied_words(found))
             self.keep.setText(tr("Close"))
+            self._take_first(self.keep)
 
         self._watch.take_in(self._name, applied)
+
+    def _keep(self) -> None:
+        """Nothing more of it; who had no body has nothing to keep."""
+        self._watch.take_in_bodiless(self._name)
+        self.reject()
 
     def _open_report(self) -> None:
         job = next((each for each in self._watch.jobs if each.id == self._name), None)
         if job is not None:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(job.result.get("report", ""))))
+
+
+def _applied_words(found: Applied) -> str:
+    """What became of everybody."""
+    changed, kept = found.changed + found.added, found.kept
+    if not changed:
+        return tr("Nothing was changed: everybody's body is done, or fits at least as well as the new one.")
+    if not kept:
+        return tr("Applied: all {count} people have a new body now. Undo takes it back.", count=f"{changed:,}")
+    return tr(
+        "Applied: {count} of {all} people have a new body now, the others keep theirs. Undo takes it back.",
+        count=f"{changed:,}",
+        all=f"{changed + kept:,}",
+    )
 
 
 def _read_pictures(report: Path) -> list[tuple[str, QImage]]:

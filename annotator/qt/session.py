@@ -19,13 +19,13 @@ from annotator.qt.desk import Desk
 from annotator.qt.settings import Recent, Settings
 from annotator.qt.strings import tr
 from annotator.qt.thumbnails import thumbnail_path
-from annotator.worklist import SUSPICION, Entry, advice, next_people, own_share
+from annotator.worklist import INSIDE, Advice, Entry, advice, next_people, own_share
 
 T = TypeVar("T")
 
 _WORST_LISTED = 20_000
 _PORTION = 500
-_ADVISE_MS = 3000  # of rest: in a large project it takes a second of a core
+_ADVISE_MS, _ADVISE_SHARE = 3000, 20  # of rest; and times as long as it took, a second in a large project
 
 
 class Session(QObject):
@@ -37,6 +37,7 @@ class Session(QObject):
         touched: numbers of photos that changed; a set, or `None` for all.
         said: a short sentence about what was done, for the status bar.
         advised: what pays off next (`worklist.Advice`).
+        went_on: somebody else is to be worked on now; the keys are about them, and no more about a list or a field.
 
     Args:
         project: open; the session closes it.
@@ -48,6 +49,7 @@ class Session(QObject):
     touched = Signal(object)
     said = Signal(str)
     advised = Signal(object)
+    went_on = Signal()
 
     def __init__(self, project: Project, settings: Settings, parent: QObject | None = None):
         super().__init__(parent)
@@ -117,6 +119,7 @@ class Session(QObject):
             "photo": "" if photo is None else photo.name,
             "show": self.browsing.view.show.value,
             "worst_first": self.browsing.worst_first,
+            "criterion": self.browsing.criterion,
         }
         self.settings.set("places", dict(list(places.items())[-50:]))
         counts = self.counts
@@ -139,7 +142,8 @@ class Session(QObject):
 
         def read(project: Project) -> list[int]:
             if browsing.worst_first:
-                rows = queries.worst_first(project.database, SUSPICION, limit=_WORST_LISTED)
+                above = 0.0 if browsing.criterion == INSIDE else float("-inf")  # most bodies are nowhere inside
+                rows = queries.worst_first(project.database, browsing.criterion, above=above, limit=_WORST_LISTED)
                 ids = list(dict.fromkeys(photo for _, _, photo in rows))
                 if browsing.view != View():
                     shown = set(queries.photo_ids(project.database, browsing.view))
@@ -171,9 +175,10 @@ class Session(QObject):
         """Only photos whose name has these letters."""
         self.browse(replace(self.browsing, view=replace(self.browsing.view, containing=letters)))
 
-    def sort(self, worst_first: bool) -> None:
-        """By suspicion, or by name."""
-        self.browse(replace(self.browsing, worst_first=worst_first))
+    def sort(self, worst_first: bool, criterion: str | None = None) -> None:
+        """By a measure of `browsing.CRITERIA`, the last one if not given, or by name."""
+        criterion = criterion or self.browsing.criterion
+        self.browse(replace(self.browsing, worst_first=worst_first, criterion=criterion))
 
     def count(self) -> None:
         """Count how far the work is; quick, and asked at most once at a time."""
@@ -185,7 +190,8 @@ class Session(QObject):
             self._counting = False
             self.counts = counts
             self.counted.emit()
-            self._advising.start()
+            if not self._advising.isActive():  # a job may bring news without a rest
+                self._advising.start()
 
         def failed(error: Exception) -> None:
             self._counting = False
@@ -265,6 +271,7 @@ class Session(QObject):
 
     def back(self) -> None:
         """To the photo that was open before."""
+        self.went_on.emit()
         if self._trail:
             self.document.open_photo(self._trail.pop())
 
@@ -293,6 +300,7 @@ class Session(QObject):
 
         Where photos are assigned to whoever sits here, only on those.
         """
+        self.went_on.emit()
         here = self.document.selected
         if here is not None:
             self._passed.append(here)
@@ -318,10 +326,17 @@ class Session(QObject):
 
     def advise(self) -> None:
         """Ask whether labelling, refining or accepting pays off now; answered by `advised`."""
-        self._beside.run(lambda: self._read_beside(advice), self.advised.emit)
+        began = time.monotonic()
+
+        def arrived(found: Advice) -> None:
+            self._advising.setInterval(max(_ADVISE_MS, round(_ADVISE_SHARE * 1000 * (time.monotonic() - began))))
+            self.advised.emit(found)
+
+        self._beside.run(lambda: self._read_beside(advice), arrived)
 
     def go_on(self, *, reviewing: bool = False) -> None:
         """After somebody is finished: the next unfinished person here, else the next photo of the list with one."""
+        self.went_on.emit()
 
         def is_left(person: Person) -> bool:
             return (person.state == "done" and not person.verdict) if reviewing else person.state != "done"

@@ -157,7 +157,7 @@ class StartPage(QScrollArea):
         progress = self._window.background.progress
         self._window.open_with(
             lambda: make_project(plan, progress),
-            tr("Making {name}", name=plan.folder.name),
+            tr("Making the project “{name}”", name=plan.folder.name),
             plan.folder,
             propose=plan.propose,
         )

@@ -17,7 +17,6 @@ from cliff_core.resources import resource_path
 
 GRID = 8
 TEXT_SIZE = 13
-HEADING_SIZE = 18
 ICON_SIZE = 20
 ROW_HEIGHT = 28
 
@@ -235,6 +234,10 @@ QToolBar#tools { border: none; border-right: 1px solid @hairline; padding: 8px 4
 QToolBar#tools QToolButton { padding: 5px; }
 QToolBar#tools QToolButton:checked { background: @raised; border: 1px solid @hairline; }
 QToolButton[role="segment"] { border: 1px solid @hairline; border-radius: 6px; }
+QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; }
+QToolButton[role="segment"][popupMode="1"] { padding-right: 22px; }
+QToolButton::menu-button { background: transparent; border: none; width: 18px; }
+QToolButton::menu-arrow { image: url(@caret_down;); width: 12px; height: 12px; }
 
 QPushButton { background: @raised; border: 1px solid @hairline; border-radius: 6px;
     padding: 5px 14px; min-height: 18px; }
@@ -248,6 +251,7 @@ QPushButton[role="primary"]:disabled { background: @raised; color: @quiet_text; 
 QPushButton[role="flat"] { background: transparent; border: 1px solid transparent; padding: 4px 8px; }
 QPushButton[role="flat"]:hover { background: @hover; }
 QPushButton[role="flat"]:focus { border: 1px solid @accent; }
+QPushButton[role="flat"]:checked { background: @selection; }
 QPushButton[role="view"] { background: transparent; border: 1px solid transparent; color: @quiet_text;
     padding: 4px 8px; }
 QPushButton[role="view"]:hover { background: @hover; color: @text; }

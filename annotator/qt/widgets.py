@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from annotator.qt import theme
@@ -21,6 +22,13 @@ def label(text: str = "", role: str = "", *, wrap: bool = False, name: str = "")
     if name:
         words.setObjectName(name)
     return words
+
+
+def short_name(name: str, metrics: QFontMetrics, width: float) -> str:
+    """A photo's name in a width: folders go first, since the last part tells photos apart."""
+    if metrics.horizontalAdvance(name) <= width:
+        return name
+    return metrics.elidedText(name.rsplit("/", 1)[-1], Qt.TextElideMode.ElideMiddle, int(width))
 
 
 def set_role(widget: QWidget, role: str) -> None:

@@ -8,6 +8,7 @@ from annotator.qt.actions import Actions
 from annotator.qt.canvas.photo_view import PhotoView
 from annotator.qt.canvas.side_view import SideView
 from annotator.qt.editing import Editing
+from annotator.qt.measuring import Measuring
 from annotator.qt.panels.body import BodyPanel
 from annotator.qt.session import Session
 from annotator.qt.workspace import Workspace
@@ -47,6 +48,7 @@ def make_workbench(session: Session, actions: Actions, show_hint) -> Workbench:
     actions.on("body.alternative", body.pose.alternatives.take_next)
     _let_move(workspace, session, actions)
     workspace.hint.connect(show_hint)
+    Measuring(workspace, session.desk, session)
     workspace.load(session.desk)
     return Workbench(workspace, photo, side, body)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -144,7 +145,9 @@ class Workspace(QObject):
         self.changed.emit(change)
 
 
+@cache
 def _load_bodies() -> tuple[dict[str, Body], dict[str, Skeleton]]:
+    """The bundled ones, read once: the next project opens quicker, and memory does not grow with each."""
     bodies = {gender: load_body(gender=gender) for gender in GENDERS}
     for body in bodies.values():
         self_contact_of(body)

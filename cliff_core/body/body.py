@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cliff_core.body.regressors import SMPLX_EXTRA_VERTICES, derive
+from cliff_core.body.regressors import derive
 
 SHAPE_COUNT = 10
 POSE_FEATURE_COUNT = 207  # 23 joints x 9 matrix entries
@@ -177,11 +177,3 @@ class Body:
         points = matrix @ vertices
         points[~known] = np.nan
         return points
-
-    def smplx45(self, posed: PosedBody) -> np.ndarray:
-        """(45, 3) joints in the order of the `smplx` package: SMPL's 24, then 21 vertices of face, feet and fingers.
-
-        Raises:
-            KeyError: a body whose named vertices are unknown (a mesh that is neither SMPL's nor the open body's).
-        """
-        return np.concatenate([posed.joints, posed.vertices[[self.vertex_names[n] for n in SMPLX_EXTRA_VERTICES]]])

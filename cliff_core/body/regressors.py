@@ -13,7 +13,6 @@ import numpy as np
 from cliff_core.skeletons import COCO17, COCO23, JOINT_SETS, SMPL24
 
 _DETECTED = ("coco17", "coco23", "body25", "halpe26", "blazepose33")
-_ANNOTATED = ("lsp14", "spin24", "h36m17", "mpii16")
 
 # Points that are one place under several names; the earlier source is preferred.
 _SAME_PLACE = (
@@ -59,7 +58,6 @@ OFFICIAL_VERTICES = {
     "rring": 6016,
     "rpinky": 6133,
 }
-SMPLX_EXTRA_VERTICES = tuple(OFFICIAL_VERTICES)
 
 _COCO23_VERTICES = {
     "nose": "nose",

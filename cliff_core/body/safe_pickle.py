@@ -365,7 +365,10 @@ def read_arrays(path: Path, wanted: frozenset[str]) -> dict[str, np.ndarray]:
     try:
         loaded = ArrayUnpickler(io.BytesIO(content), encoding="latin1").load()
         if not isinstance(loaded, dict):
-            raise BodyFileError(f"{path}: holds a {type(loaded).__name__.strip('_')}, not SMPL's dictionary of arrays")
+            raise BodyFileError(
+                f"{path}: holds a {type(loaded).__name__.strip('_')}, not SMPL's dictionary of arrays; give "
+                "an official SMPL file"
+            )
         return {key: _resolve(value) for key, value in loaded.items() if key in wanted}
     except Refused as refused:
         raise BodyFileError(
@@ -374,7 +377,8 @@ def read_arrays(path: Path, wanted: frozenset[str]) -> dict[str, np.ndarray]:
         ) from refused
     except (EOFError, pickle.UnpicklingError) as error:
         raise BodyFileError(
-            f"{path}: not a readable pickle after {len(content):,} bytes ({error}); copy or download it again"
+            f"{path}: not a readable pickle after {len(content):,} bytes ({str(error) or 'it ends'}); "
+            "copy or download it again"
         ) from error
     except DAMAGED as error:
         raise BodyFileError(f"{path}: a damaged pickle ({type(error).__name__}: {error}); download it again") from error

@@ -28,11 +28,13 @@ class PosedBatch:
     Attributes:
         vertices: (B, V, 3) metres; `None` unless the body was made with `full=True`.
         joints: (B, 24, 3) SMPL's joints in metres.
+        rotations: (B, 24, 3, 3) of the bones, relative to the camera (or world), not to their parents.
         keypoints: joint set -> (B, K, 3); zero where the body does not know the point (`TorchBody.known`).
     """
 
     vertices: torch.Tensor | None
     joints: torch.Tensor
+    rotations: torch.Tensor
     keypoints: dict[str, torch.Tensor]
 
     def points(self) -> torch.Tensor:
@@ -41,17 +43,26 @@ class PosedBatch:
 
 
 class ForwardKinematics(nn.Module):
-    """Rest joints and relative rotations to joints and global rotations, one tree level at a time."""
+    """Rest joints and relative rotations to joints and global rotations, one tree level at a time.
+
+    Attributes:
+        parents: (23,) of all joints but the pelvis.
+        above: (24, 24) [joint, other]: 1 where the other is the joint itself or lies between it and the pelvis.
+    """
 
     def __init__(self):
         super().__init__()
+        above = torch.eye(24)
+        for joint in range(1, 24):
+            above[joint] += above[SMPL_PARENTS[joint]]
+        self.register_buffer("above", above, persistent=False)
         depth = np.zeros(24, dtype=np.int64)
         for joint in range(1, 24):
             depth[joint] = depth[SMPL_PARENTS[joint]] + 1
         levels = [np.flatnonzero(depth == level) for level in range(depth.max() + 1)]
         by_level = np.concatenate(levels)
         self._sizes = [len(level) for level in levels]
-        self._index("_parents", SMPL_PARENTS[1:])
+        self._index("parents", SMPL_PARENTS[1:])
         self._index("_by_level", by_level)
         self._index("_from_level", np.argsort(by_level))
         for number, (level, above) in enumerate(zip(levels[1:], levels[:-1], strict=True), start=1):
@@ -70,7 +81,7 @@ class ForwardKinematics(nn.Module):
         Returns:
             (B, 24, 3) joints (the pelvis stays at its rest position) and (B, 24, 3, 3) global rotations.
         """
-        bones = torch.cat([rest_joints[:, :1], rest_joints[:, 1:] - rest_joints[:, self._parents]], dim=1)
+        bones = torch.cat([rest_joints[:, :1], rest_joints[:, 1:] - rest_joints[:, self.parents]], dim=1)
         # Batch last: 3x3 products become a few long multiplications, nearly twice as fast as small matrix products.
         local = torch.cat([rotmat, bones[..., None]], dim=-1).permute(2, 3, 1, 0)[:, :, self._by_level]
         first, *levels = local.split(self._sizes, dim=2)
@@ -140,6 +151,30 @@ class TorchBody(nn.Module):
         self._array("pair_weight", np.array(weights).reshape(-1, 1))
         self._array("pair_template", stacked[..., 0].reshape(-1))
         self._array("pair_offsets", stacked[..., 1:].reshape(-1, SHAPE_COUNT + POSE_FEATURE_COUNT).T)
+        turned, still = self._shape_terms()
+        self.register_buffer("shape_turned", turned.flatten(2).flatten(0, 1), persistent=False)
+        self.register_buffer("shape_still", still, persistent=False)
+
+    def _shape_terms(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """What shape does to points while the pose stays: linear in the bones' rotations, and so summed once.
+
+        Returns:
+            (24, 3, K + 24, 10) what each column of each bone's rotation is multiplied with, and (K + 24, 3, 10) what
+            comes without rotations, as the pelvis stays where it is at rest.
+        """
+        rest = self.joint_shapedirs.T.unflatten(0, (24, 3))
+        above, parents = self.kinematics.above, self.kinematics.parents
+        by_child = above[:, 1:, None, None] * (rest[1:] - rest[parents])  # (24 joints, 23 bones, 3, 10)
+        joints = rest.new_zeros(24, 24, 3, SHAPE_COUNT).index_add(0, parents, by_child.transpose(0, 1))
+        offsets = joints.clone()  # of bones; what turns with a bone turns about its joint
+        each = torch.arange(24)
+        offsets[each, each] -= rest
+        weights = self.bone_weights()
+        keypoints = torch.einsum("kb,pbcs->pkcs", weights, offsets)
+        moments = self.pair_offsets[:SHAPE_COUNT].T.unflatten(0, (-1, 3))
+        keypoints[self.pair_bone, self.pair_keypoint] += moments
+        still = torch.cat([weights.sum(1), rest.new_ones(24)])[:, None, None] * rest[0]
+        return torch.cat([keypoints, joints], 1).transpose(1, 2), still
 
     def forward(self, rotmat: torch.Tensor, betas: torch.Tensor, transl: torch.Tensor | None = None) -> PosedBatch:
         """Pose the bodies.
@@ -163,7 +198,25 @@ class TorchBody(nn.Module):
         coefficients = torch.cat([betas, pose_feature], dim=1)
         keypoints = self._keypoints(coefficients, rotations, offsets).split(self._counts, dim=1)
         vertices = self._vertices(coefficients, rotations, offsets) if self.full else None
-        return PosedBatch(vertices, joints, dict(zip(self.known, keypoints, strict=True)))
+        return PosedBatch(vertices, joints, rotations, dict(zip(self.known, keypoints, strict=True)))
+
+    def bone_weights(self) -> torch.Tensor:
+        """(K, 24) how much each keypoint moves with each bone (skinning weights), in the keypoints' order."""
+        weights = self.pair_weight.new_zeros(sum(self._counts), 24)
+        return weights.index_put((self.pair_keypoint, self.pair_bone), self.pair_weight[:, 0])
+
+    def shape_directions(self, rotations: torch.Tensor) -> torch.Tensor:
+        """How joints and keypoints move with shape while the pose stays; exact, since they are linear in the betas.
+
+        Args:
+            rotations: (B, 24, 3, 3) of posed bodies (`PosedBatch.rotations`).
+
+        Returns:
+            (B, K + 24, 3, 10) metres per unit of each beta: the keypoints in the order they come, then the joints.
+        """
+        count = len(self.shape_still)
+        turned = rotations.transpose(1, 2).flatten(2) @ self.shape_turned
+        return turned.unflatten(2, (count, SHAPE_COUNT)).transpose(1, 2) + self.shape_still
 
     def _keypoints(self, coefficients, rotations, offsets) -> torch.Tensor:
         batch = len(coefficients)

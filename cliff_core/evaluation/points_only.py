@@ -19,7 +19,7 @@ from cliff_core.geometry.camera import project
 from cliff_core.geometry.crop import bbox_info
 from cliff_core.geometry.crop_units import to_crop_units
 from cliff_core.geometry.rotations import rotvec_to_rotmat
-from cliff_core.models.open_cliff import OPEN_CROP
+from cliff_core.models.open_cliff import OPEN_CROP, confidence_of
 from cliff_core.records import Box, Camera, Keypoints, Provenance, SmplParams
 from cliff_core.skeletons import COCO17, COCO23, SMPL24
 from cliff_core.synthetic.people import People, sample_people
@@ -45,12 +45,14 @@ class PointsOnly:
         points_px: (N, 47, 2) true points, COCO-23 then SMPL's joints, pixels of the photo.
         observed_px: (N, 47, 2) the same with noise, if any was asked for.
         inside: (N, 47) bool, true point within the photo.
+        noise_px: standard deviation of the noise in x and y, pixels of a crop 256 px high.
     """
 
     people: People
     points_px: np.ndarray
     observed_px: np.ndarray
     inside: np.ndarray
+    noise_px: float = 0.0
 
     def __len__(self) -> int:
         return len(self.people.betas)
@@ -99,7 +101,9 @@ class PointsOnly:
         ]
 
     def crop_points(self, joint_set: str, inside_only: bool = True) -> np.ndarray:
-        """(N, 47, 3) float32 observed x, y in crop units and confidence 1; zeros outside the joint set (and the photo).
+        """(N, 47, 3) float32 observed x, y in crop units and how exact they are said to be (`confidence_of`).
+
+        Zeros outside the joint set (and the photo).
 
         Raises:
             GeometryError: another joint set.
@@ -108,7 +112,8 @@ class PointsOnly:
         given[:, _rows(joint_set)] = self.inside[:, _rows(joint_set)] | (not inside_only)
         views = self.people.views
         units = to_crop_units(self.observed_px, views.centre_px, views.box_height_px)
-        return np.concatenate([units * given[..., None], given[..., None]], -1).astype(np.float32)
+        confidence = given * confidence_of(2 * self.noise_px / _NOISE_CROP_PX)
+        return np.concatenate([units * given[..., None], confidence[..., None]], -1).astype(np.float32)
 
 
 def sample_points_only(count: int, seed: int = 0, poses: Path | None = None, noise_px: float = 0.0) -> PointsOnly:
@@ -135,7 +140,7 @@ def sample_points_only(count: int, seed: int = 0, poses: Path | None = None, noi
     pixels = project(points + views.transl[:, None], views.focal_length_px, size / 2)
     inside = ((pixels >= 0) & (pixels < size[:, None])).all(-1)
     noise = rng.normal(0, noise_px, pixels.shape) * (views.box_height_px / _NOISE_CROP_PX)[:, None, None]
-    return PointsOnly(people, pixels, pixels + noise, inside)
+    return PointsOnly(people, pixels, pixels + noise, inside, noise_px)
 
 
 def _rows(joint_set: str) -> slice:

@@ -42,8 +42,8 @@ def predict_frame(
     if detector is not None:
         bodies[DETECTED] = predictor.estimates(crops.with_keypoints(detector.detect(frame.rgb, frame.boxes)))
     true = [_coco17(each.points) for each in frame.people]
-    bodies[COCO] = predictor.estimates(crops.with_keypoints(true))
-    bodies[SMPL] = predictor.estimates(crops.with_keypoints([each.joints for each in frame.people]))
+    bodies[COCO] = predictor.estimates(crops.with_keypoints(true, placed_error=0))
+    bodies[SMPL] = predictor.estimates(crops.with_keypoints([each.joints for each in frame.people], placed_error=0))
     return bodies
 
 

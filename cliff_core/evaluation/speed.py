@@ -21,7 +21,7 @@ from cliff_core.errors import ImageError
 from cliff_core.geometry.camera import full_frame_translation
 from cliff_core.geometry.crop import bbox_info, crop_frame, crop_image, normalise
 from cliff_core.geometry.rotations import rotmat_to_rotvec
-from cliff_core.inference import Placed, Predictor, crop_points, regress
+from cliff_core.inference import Placed, Predictor, crop_points, mostly_placed, regress
 from cliff_core.records import Box, Camera, Estimate, Keypoints, SmplParams
 
 
@@ -67,24 +67,27 @@ class PlainPredictor:
         patch = crop_image(rgb, centre[0], height[0], spec)
         size, focal = np.array([camera.image_size_px], dtype=np.float64), np.array([camera.focal_length_px])
         info = torch.from_numpy(bbox_info(centre - camera.centre_px + size / 2, height, focal, size).astype(np.float32))
-        regressed = self.network(patch, info, crop_points([keypoints], centre, height))
+        regressed = self.network(patch, info, crop_points([keypoints], centre, height), mostly_placed([keypoints]))
         rotmat, betas, cam_crop = (value.double().numpy() for value in regressed)
         transl = full_frame_translation(cam_crop, centre, height, focal, size, np.array([camera.centre_px]))
         params = SmplParams(rotmat_to_rotvec(rotmat)[0], betas[0], transl[0], self.body.gender)
         return Estimate(box, params, camera, cam_crop[0], keypoints, self._model.name)
 
     @torch.no_grad()
-    def network(self, patch: np.ndarray, info: torch.Tensor, points: torch.Tensor) -> list[torch.Tensor]:
+    def network(
+        self, patch: np.ndarray, info: torch.Tensor, points: torch.Tensor, placed: torch.Tensor
+    ) -> list[torch.Tensor]:
         """Rotations (1, 24, 3, 3), betas (1, 10) and crop camera (1, 3) of one person.
 
         Args:
             patch: (H, W, 3) float32, 0..255.
             info: (1, 3) bbox_info.
             points: (1, K, 3) in crop units with confidence.
+            placed: (1,) bool, whether they were placed.
         """
         images = torch.from_numpy(normalise(patch[None], self._model.crop_spec)).to(self._device)
-        info, points = info.to(self._device), points.to(self._device)
-        return [value.cpu() for value in regress(self._model, self._model.encode(images), info, points)]
+        info, points, placed = (each.to(self._device) for each in (info, points, placed))
+        return [value.cpu() for value in regress(self._model, self._model.encode(images), info, points, placed)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +98,13 @@ class NetworkInput:
         patches: (N, H, W, 3) float32, 0..255.
         info: (N, 3) bbox_info.
         points: (N, K, 3) in crop units with confidence.
+        placed: (N,) bool whose points were placed.
     """
 
     patches: np.ndarray
     info: torch.Tensor
     points: torch.Tensor
+    placed: torch.Tensor
 
     def __len__(self) -> int:
         return len(self.patches)
@@ -114,13 +119,14 @@ class NetworkInput:
             for rgb, placed in photos
             for centre, height in zip(placed.centre_px, placed.box_height_px, strict=True)
         ]
-        return cls(np.stack(patches), people.bbox_info, people.points)
+        return cls(np.stack(patches), people.bbox_info, people.points, people.placed)
 
 
 def network_one_by_one(plain: PlainPredictor, people: NetworkInput) -> None:
     """The plain way's network for everybody, nothing before and after it."""
     for row in range(len(people)):
-        plain.network(people.patches[row], people.info[row : row + 1], people.points[row : row + 1])
+        one = slice(row, row + 1)
+        plain.network(people.patches[row], people.info[one], people.points[one], people.placed[one])
 
 
 @torch.inference_mode()
@@ -129,4 +135,4 @@ def network_together(predictor: Predictor, people: NetworkInput, rows: range) ->
     step = predictor.compute.people_at_once
     features = [predictor.trunk(people.patches[row : min(row + step, rows.stop)]) for row in rows[::step]]
     some = slice(rows.start, rows.stop)
-    regress(predictor.model, torch.cat(features), people.info[some], people.points[some])
+    regress(predictor.model, torch.cat(features), people.info[some], people.points[some], people.placed[some])

@@ -1,7 +1,8 @@
 """Processes of this machine, a core each, for pieces of work that are mostly Python: threads would wait for each other.
 
 Results come in the order of the pieces, and follow from the piece alone, so however many processes there are they are
-the same to the bit. A process ends with the one that started it, however that ends.
+the same to the bit. The process that asks is one of them: it works while the others start, and when they have enough to
+do. A process ends with the one that started it, however that ends.
 """
 
 from __future__ import annotations
@@ -9,18 +10,22 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
-from cliff_core.execution.streams import in_order
+from cliff_core.errors import TrainingError
 
 Shared = TypeVar("Shared")
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
 
 _NUMERIC = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_EACH = 2  # pieces of a process: one that it does, and the next
+_HELD = 8  # pieces for each process that may wait for a slow one before them
 _shared: Any = None  # of a process that was started here: what was made there
 
 
@@ -28,7 +33,7 @@ class Processes(Generic[Shared]):
     """Some processes that know the same, as long as the block runs; they start when there is work.
 
     Args:
-        size: how many; with one, the work is done in this process.
+        size: how many, this one counted in.
         make: makes in each process what every piece needs; sent there, it would not always be the same to the bit.
 
     Attributes:
@@ -44,7 +49,7 @@ class Processes(Generic[Shared]):
         """Get ready."""
         if self._size > 1:
             started = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self._size, started, _begin, (self._make,))
+            self._pool = ProcessPoolExecutor(self._size - 1, started, _begin, (self._make,))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -53,24 +58,38 @@ class Processes(Generic[Shared]):
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
 
-    def map(
-        self, work: Callable[[Shared, Piece], Result], pieces: Iterable[Piece], ahead: int = 4
-    ) -> Generator[Result, None, None]:
+    def map(self, work: Callable[[Shared, Piece], Result], pieces: Iterable[Piece]) -> Generator[Result, None, None]:
         """Results of `work` for each piece, in the order of the pieces.
 
         Args:
             work: a function of a module; called with what is shared and a piece.
-            pieces: taken as results are asked for.
-            ahead: pieces that may wait for a process or for a slow one before them.
+            pieces: taken as results are asked for; some for each process are under way or wait for a slow one.
 
         Raises:
-            BrokenProcessPool: a process was killed.
+            TrainingError: a process ended too early.
         """
         if self._pool is None:
             yield from (work(self.shared, piece) for piece in pieces)
             return
-        with single_threaded_children():
-            yield from in_order(self._pool, _work, ((work, piece) for piece in pieces), self._size + ahead)
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for piece in pieces:
+                if sum(not each.done() for each in waiting) < _EACH * (self._size - 1):
+                    with single_threaded_children():  # it may start one
+                        waiting.append(self._pool.submit(_work, (work, piece)))
+                else:
+                    waiting.append(_done(work(self.shared, piece)))
+                while waiting and (waiting[0].done() or len(waiting) > _HELD * self._size):
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BrokenProcessPool as error:
+            raise TrainingError(
+                "a process that shared the work ended, killed or out of memory; resume takes the job up again"
+            ) from error
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def processor_time() -> float:
@@ -107,6 +126,12 @@ def _begin(make: Callable[[], Any]) -> None:
     global _shared
     end_with_parent()
     _shared = make()
+
+
+def _done(result: Result) -> Future[Result]:
+    future: Future[Result] = Future()
+    future.set_result(result)
+    return future
 
 
 def _work(task: tuple[Callable[[Any, Any], Any], Any]) -> Any:

@@ -43,7 +43,7 @@ def require_ray() -> Any:
     except ImportError as error:
         raise TrainingError(
             f"--engine ray needs Ray, which is not installed ({error}); "
-            "install it with `pip install cliff-annotator[ray]`, or leave the option away"
+            'install it with `pip install --editable ".[ray]"` in the program\'s folder, or leave the option away'
         ) from error
     if not ray.is_initialized():
         paths = [str(_PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])]

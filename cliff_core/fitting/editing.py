@@ -125,24 +125,6 @@ def with_joint_angles(params: SmplParams, joint: int, angles: np.ndarray) -> Smp
     return _with_rotation(params, joint, compose(angles[1] * axes[1] + angles[2] * axes[2], axes[0], angles[0]))
 
 
-def rotate_joint(params: SmplParams, joint: int, axis: str, angle: float) -> SmplParams:
-    """Turn one joint about an axis of its own, as a ring of the gizmo does.
-
-    Args:
-        params: the body.
-        joint: SMPL joint; 0 turns the whole body.
-        axis: "twist" about the bone, "bend" (flexion) or "side" (away from the body).
-        angle: radians.
-
-    Raises:
-        GeometryError: another axis.
-    """
-    if axis not in MOVES:
-        raise GeometryError(f"no axis {axis!r}; take one of {', '.join(MOVES)}")
-    turn = rotvec_to_rotmat(angle * joint_axes(joint)[MOVES.index(axis)])
-    return _with_rotation(params, joint, rotmat_to_rotvec(rotvec_to_rotmat(params.pose_rotvec[joint]) @ turn))
-
-
 def level(
     params: SmplParams, body: Body, joint: int = 0, up: tuple[float, float, float] = (0.0, -1.0, 0.0)
 ) -> SmplParams:
@@ -197,15 +179,6 @@ def refocus(
 def height_m(body: Body, betas: np.ndarray) -> float:
     """Standing height of a shape in metres, from sole to crown."""
     return shape_axes.value_of(body, betas, "height")
-
-
-def betas_for_height(body: Body, betas: np.ndarray, height: float) -> np.ndarray:
-    """(10,) betas of the same build with another height in metres.
-
-    Raises:
-        GeometryError: a height that is not a positive number.
-    """
-    return shape_axes.with_value(body, betas, "height", height)
 
 
 def between(start: np.ndarray, end: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cliff_core.fitting.kinematics import FIRST_JOINT, Skeleton
+from cliff_core.fitting.kinematics import Skeleton
 from cliff_core.fitting.least_squares import Anchor, PhotoPoints, Problem, SpacePoints, State, minimise
 from cliff_core.fitting.limits import BOXES, limited_joints
 from cliff_core.geometry.rotations import rotmat_to_rotvec, rotvec_to_rotmat
@@ -182,7 +182,7 @@ class InteractiveSolver:
                 found, more = self._try_on(problem, found, cost, hard, turning)
                 used += more
         params = self._params(start, found, turning, move_transl)
-        return self._judge(params, aims, hard, turning, used)
+        return self._judge(params, aims, turning, used)
 
     def _problem(self, start: State, aims, free, is_limb: bool) -> Problem:
         depth = max(float(start.transl[2]), 0.3)
@@ -261,7 +261,7 @@ class InteractiveSolver:
             start, pose_rotvec=pose_rotvec, betas=betas, transl=found.transl if move_transl else start.transl
         )
 
-    def _judge(self, params: SmplParams, aims, hard, turning, used: int) -> Solved:
+    def _judge(self, params: SmplParams, aims, turning, used: int) -> Solved:
         points = self.skeleton.points(rotvec_to_rotmat(params.pose_rotvec), params.betas, params.transl)
         residual_px, residual_mm = np.full(Skeleton.POINTS, np.nan), np.full(Skeleton.POINTS, np.nan)
         stretched = False
@@ -290,8 +290,3 @@ def descendants(joint: int) -> frozenset[int]:
         if SMPL_PARENTS[child] in found:
             found.add(child)
     return frozenset(found)
-
-
-def joint_point(joint: int) -> int:
-    """Row of an SMPL joint among the 47 points."""
-    return FIRST_JOINT + joint

@@ -9,7 +9,7 @@ fixed, to the digit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,6 +31,9 @@ _COARSE_M = 0.005  # exact points are followed in two steps: at once, they hold 
 _SIDES_NOISE_M = 0.01  # noisier points say too little about depths: trying both gained nothing for ten times the time
 _NOISE_START_M, _NOISE_RANGE_M = 0.01, (0.001, 0.15)
 _NOISE_PEOPLE, _NOISE_ROUNDS, _NOISE_ITERATIONS = 40, 5, 8
+
+
+LeftOver = tuple[State, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,12 @@ def polish(
     return polished
 
 
-def estimate_noise(skeleton: Skeleton, people: Sequence[PolishCase], settings: PolishSettings | None = None) -> float:
+def estimate_noise(
+    skeleton: Skeleton,
+    people: Sequence[PolishCase],
+    settings: PolishSettings | None = None,
+    over: Callable[..., Iterable[LeftOver]] | None = None,
+) -> float:
     """How far off points usually are: fit, look at what is left over, and again (MacKay's evidence scheme).
 
     What is left over is smaller than the noise, because a body that follows points follows their noise too; the fit's
@@ -138,6 +146,7 @@ def estimate_noise(skeleton: Skeleton, people: Sequence[PolishCase], settings: P
         skeleton: of the body.
         people: up to a few dozen of them are looked at.
         settings: weights.
+        over: does `left_over` for each of some pieces, as `map` would; `Processes.map` shares them, to the same bits.
 
     Returns:
         Metres at the people's depth, standard deviation along x and y of a point of precision 1.
@@ -146,23 +155,31 @@ def estimate_noise(skeleton: Skeleton, people: Sequence[PolishCase], settings: P
     some = list(people)[:: max(1, len(people) // _NOISE_PEOPLE)]
     noise, states = _NOISE_START_M, [state_of(case.params) for case in some]
     for _ in range(_NOISE_ROUNDS):
-        left, spare = 0.0, 0.0
-        for number, case in enumerate(some):
-            problem = _problem(skeleton, case, replace(settings, noise_m=noise))
-            points = problem.points[0]
-            assert isinstance(points, PhotoPoints)
-            if not len(points.rows) or not len(problem.free) or not np.isfinite(problem.cost(states[number])):
-                continue
-            states[number], _, _ = minimise(problem, states[number], _NOISE_ITERATIONS, 1e-3)
-            data = replace(problem, anchors=(), wall=0.0, prior=None)
-            cost, _, curvature = data.normal(states[number])
-            followed = np.trace(np.linalg.solve(problem.normal(states[number])[2], curvature))
-            left += 2 * cost * noise**2
-            spare += 2 * len(points.rows) - followed
+        now = replace(settings, noise_m=noise)
+        pieces = ((case, state, now) for case, state in zip(some, states, strict=True))
+        fits = list((left_over(skeleton, piece) for piece in pieces) if over is None else over(left_over, pieces))
+        states = [fit[0] for fit in fits]
+        left, spare = sum(fit[1] for fit in fits), sum(fit[2] for fit in fits)
         if spare <= 0:
             break
         noise = float(np.clip(np.sqrt(left / spare), *_NOISE_RANGE_M))
     return noise
+
+
+def left_over(skeleton: Skeleton, piece: tuple[PolishCase, State, PolishSettings]) -> LeftOver:
+    """Somebody fitted from a state on under a known noise, the squares that are left over, and how many were spare."""
+    case, state, settings = piece
+    problem, noise_m = _problem(skeleton, case, settings), settings.noise_m
+    points = problem.points[0]
+    assert isinstance(points, PhotoPoints)
+    assert noise_m is not None
+    if not len(points.rows) or not len(problem.free) or not np.isfinite(problem.cost(state)):
+        return state, 0.0, 0.0
+    state, _, _ = minimise(problem, state, _NOISE_ITERATIONS, 1e-3)
+    data = replace(problem, anchors=(), wall=0.0, prior=None)
+    cost, _, curvature = data.normal(state)
+    followed = np.trace(np.linalg.solve(problem.normal(state)[2], curvature))
+    return state, 2 * cost * noise_m**2, 2 * len(points.rows) - followed
 
 
 def _polish_one(skeleton: Skeleton, case: PolishCase, settings: PolishSettings) -> Polished:

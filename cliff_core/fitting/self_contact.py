@@ -16,7 +16,7 @@ Measured with the bundled bodies: nothing is reported in the T-pose for any of 1
 captured poses, retargeted from a robot with other limbs, 9.6 % are reported with the neutral body's mean shape: none of
 jumping, running and cartwheels, 1 % of dancing, 5 % of walking (hands brush thighs), most of boxing (fists in the
 chest). Each one of the 242 reports of the three bodies is a true one: the whole mesh goes around these vertices more
-than once, which it does nowhere outside of an overlap. A body takes 11 ms on a busy core.
+than once, which it does nowhere outside of an overlap. A body takes 1 to 2 ms.
 """
 
 from __future__ import annotations
@@ -143,20 +143,23 @@ class SelfContact:
             least_m: shallower ones are left out.
         """
         vertices = np.asarray(vertices, np.float64)
-        pieces = {name: vertices[part.vertices] for name, part in self._parts.items()}
-        boxes = {name: (piece.min(0), piece.max(0)) for name, piece in pieces.items() if len(piece)}
+        axes = np.ascontiguousarray(vertices.T)  # comparing along rows of numbers is much quicker than triples
+        boxes = {name: _box(axes[:, part.vertices]) for name, part in self._parts.items() if len(part.vertices)}
         surfaces: dict[str, _Surface] = {}
         found = []
         for inside, of in PAIRS:
             if of not in boxes or not len(self._probes[inside]):
                 continue
             low, high = boxes[of]
-            points = vertices[self._probes[inside]]
-            points = points[((points > low + least_m) & (points < high - least_m)).all(axis=1)]
-            if not len(points):
+            probes = self._probes[inside]
+            for axis in range(3):
+                places = axes[axis, probes]
+                probes = probes[(places > low[axis] + least_m) & (places < high[axis] - least_m)]
+            if not len(probes):
                 continue
+            points = vertices[probes]
             if of not in surfaces:
-                surfaces[of] = _surface(self._parts[of], pieces[of])
+                surfaces[of] = _surface(self._parts[of], vertices[self._parts[of].vertices])
             depth = _depth(points, surfaces[of], least_m)
             if depth > 0:
                 found.append(Contact(inside, of, depth))
@@ -181,6 +184,11 @@ def _closed(faces: np.ndarray) -> _Part:
         mine = open_edges[np.isin(open_edges[:, 0], cut)]
         fans.append(np.column_stack([mine[:, 1], mine[:, 0], np.full(len(mine), count + number)]))
     return _Part(vertices, np.ascontiguousarray(np.concatenate([own, *fans])), tuple(cuts), len(own))
+
+
+def _box(axes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(3,) lowest and highest of some places (3, N)."""
+    return axes.min(axis=1), axes.max(axis=1)
 
 
 def _connected(edges: np.ndarray) -> list[np.ndarray]:

@@ -23,6 +23,8 @@ which must be able to hold everyone, and any other path is a folder of them (`fo
 
 from __future__ import annotations
 
+import codecs
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -202,8 +204,17 @@ def _recognised(source: SourceFile) -> str:
     for name, module in FORMATS.items():
         if module.recognises(source):
             return name
+    if not source.is_folder:
+        with source.path.open("rb") as stream:
+            head = stream.read(4)
+        if not head:
+            raise FormatError(f"{source.path}: an empty file; export or copy it again")
+        if head == b"PK\x03\x04" and not zipfile.is_zipfile(source.path):
+            raise FormatError(f"{source.path}: ends before its table of contents; copy or download it again")
+        if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise FormatError(f"{source.path}: UTF-16 text; save it as UTF-8")
     known = ", ".join(FORMATS)
-    raise FormatError(f"{source.path}: of none of the known formats ({known}); name it if it is one of them")
+    raise FormatError(f"{source.path}: of none of the known formats ({known}); name it (--format) if it is one of them")
 
 
 def _one_by_one(annotations: Annotations, report: ReadReport) -> Iterator[Read]:

@@ -97,6 +97,7 @@ class Coco:
 
     own_keys: frozenset[str] = frozenset()
     written = COCO17.name
+    listed = COCO17
 
     def joint_set(self, names: tuple[str, ...] | None) -> str | None:
         """COCO-17 where no names are listed, else the set with exactly these names."""
@@ -111,10 +112,6 @@ class Coco:
             return None, {}
         table = visibility_table(values, JOINT_SETS[joint_set].names, f"{where}: keypoints")
         return labelled(joint_set, table), {}
-
-    def categories(self, people: Sequence[PhotoPerson]) -> tuple[list[str], list[list[int]]]:
-        """Names and edges of COCO-17; COCO counts from 1."""
-        return list(COCO17.names), [[a + 1, b + 1] for a, b in COCO17.edges]
 
     def point_keys(self, keypoints: Keypoints | None, person: PhotoPerson) -> dict[str, Any]:
         """`keypoints` and `num_keypoints`."""

@@ -30,6 +30,7 @@ from cliff_core.formats.values import (
     short,
 )
 from cliff_core.records import Box, Camera, Keypoints, PhotoPerson, Provenance
+from cliff_core.skeletons import JointSet
 
 OUR_KEYS = frozenset(
     "id image_id category_id bbox keypoints num_keypoints iscrowd keypoint_sources keypoint_scores smpl".split()
@@ -49,14 +50,14 @@ class Dialect(Protocol):
     written: str
     """The joint set that the format writes."""
 
+    listed: JointSet
+    """The joint set whose names and edges the person category lists."""
+
     def joint_set(self, names: tuple[str, ...] | None) -> str | None:
         """The joint set of a person category by the names it lists (`None` if it lists none); `None` if unknown."""
 
     def keypoints(self, entry: dict, joint_set: str, where: str, report: ReadReport) -> tuple[Keypoints | None, dict]:
         """The points of an annotation, `None` where none is labelled, and what else of it is to be carried along."""
-
-    def categories(self, people: Sequence[PhotoPerson]) -> tuple[list[str], list[list[int]]]:
-        """Names and skeleton of the person category to write."""
 
     def point_keys(self, keypoints: Keypoints | None, person: PhotoPerson) -> dict[str, Any]:
         """`keypoints`, `num_keypoints` and whatever other keys hold points in an annotation to write."""

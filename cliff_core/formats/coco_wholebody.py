@@ -60,6 +60,7 @@ class WholeBody:
 
     own_keys = frozenset({"foot_kpts", "foot_valid"})
     written = COCO23.name
+    listed = COCO17  # as in the published files
 
     def joint_set(self, names: tuple[str, ...] | None) -> str | None:
         """COCO's 17 with the feet; files list the 17, all 133, or nothing."""
@@ -76,10 +77,6 @@ class WholeBody:
         if _CARRIED not in report.notes and any(entry.get(f"{part}_valid") for part in _PARTS):
             report.notes.append(_CARRIED)
         return labelled(joint_set, np.concatenate(parts)), {}
-
-    def categories(self, people: Sequence[PhotoPerson]) -> tuple[list[str], list[list[int]]]:
-        """Names and edges of COCO-17, as in the published files."""
-        return list(COCO17.names), [[a + 1, b + 1] for a, b in COCO17.edges]
 
     def point_keys(self, keypoints: Keypoints | None, person: PhotoPerson) -> dict[str, Any]:
         """`keypoints`, `foot_kpts`, and the parts that a person did not bring as not valid."""

@@ -35,8 +35,13 @@ def write_family(
     images = _images(path, people)
     ids = _unique_ids([person.annotation_id for person in people])
     bodies = estimates if estimates is not None else [None] * len(people)
-    names, skeleton = dialect.categories(people)
-    category = {"id": 1, "name": "person", "supercategory": "person", "keypoints": names, "skeleton": skeleton}
+    category = {
+        "id": 1,
+        "name": "person",
+        "supercategory": "person",
+        "keypoints": list(dialect.listed.names),
+        "skeleton": [[a + 1, b + 1] for a, b in dialect.listed.edges],  # COCO counts from 1
+    }
 
     def write(stream) -> None:
         stream.write(b'{"images": ' + json_bytes(path, list(images.values())) + b', "annotations": [')

@@ -78,7 +78,8 @@ class SourceFile:
         self.body = body
         self.is_folder = self.path.is_dir()
         if not self.is_folder and not self.path.is_file():  # a pipe or device would block
-            raise FormatError(f"{self.path}: no such file")
+            what = "not a regular file" if self.path.exists() else "no such file"
+            raise FormatError(f"{self.path}: {what}; check the name")
 
     @cached_property
     def looks_like_json(self) -> bool:

@@ -70,6 +70,7 @@ class Halpe:
 
     own_keys = frozenset({_REST})
     written = HALPE26.name
+    listed = HALPE26  # published files name none of the other points
 
     def __init__(self, count: int = _BODY):
         self._count = count
@@ -93,10 +94,6 @@ class Halpe:
         if _CARRIED not in report.notes:
             report.notes.append(_CARRIED)
         return points, {_REST: numbers(rest, len(rest), f"{where}: keypoints")}
-
-    def categories(self, people: Sequence[PhotoPerson]) -> tuple[list[str], list[list[int]]]:
-        """Names and edges of the 26 points; COCO counts from 1. Published files name none of the others."""
-        return list(HALPE26.names), [[a + 1, b + 1] for a, b in HALPE26.edges]
 
     def point_keys(self, keypoints: Keypoints | None, person: PhotoPerson) -> dict[str, Any]:
         """`keypoints` and `num_keypoints`."""

@@ -71,19 +71,6 @@ def crop_frame(xyxy: np.ndarray, spec: CropSpec) -> tuple[np.ndarray, np.ndarray
     return (xyxy[:, :2] + xyxy[:, 2:]) / 2, 200 * (padded_height / 200 * spec.rescale)
 
 
-def whole_photo_frame(image_size_px, spec: CropSpec) -> tuple[np.ndarray, float]:
-    """Centre (2,) and crop height when nothing is known about where the person is: the whole photo, no margin.
-
-    Args:
-        image_size_px: width, height.
-    """
-    width, height = (int(side) for side in image_size_px)
-    if width <= 0 or height <= 0:
-        raise GeometryError(f"a photo of {width} x {height} pixels has nothing to crop; remove it")
-    centre = np.array([width // 2, height // 2], dtype=np.float64)
-    return centre, float(max(height, width * spec.height_px / spec.width_px))
-
-
 def crop_corners(centre_px: np.ndarray, box_height_px: np.ndarray | float, spec: CropSpec) -> np.ndarray:
     """(N, 4) int64 left, top, right, bottom of the crops, snapped to whole pixels (halves to even, as Python).
 
@@ -179,12 +166,6 @@ def bbox_info(
     offset = OFFSET_GAIN * (centre - size / 2) / focal[:, None]
     relative_height = (height - SIZE_MEAN * focal) / (SIZE_SPREAD * focal)
     return np.concatenate([offset, relative_height[:, None]], axis=1)
-
-
-def diagonal_focal_length(image_size_px: np.ndarray) -> np.ndarray:
-    """(N, 2) width, height -> (N,) CLIFF's guess for an unknown focal length: the diagonal of the photo."""
-    size = np.asarray(image_size_px, dtype=np.float64).reshape(-1, 2)
-    return np.hypot(size[:, 0], size[:, 1])
 
 
 def _prefilter(rgb: np.ndarray, shrink: float) -> np.ndarray:

@@ -38,9 +38,35 @@ def project_to_crop(points: Tensor, cam_crop: Tensor, bbox_info: Tensor) -> Tens
     Returns:
         (B, K, 2).
     """
+    x_y, z, centre, _, size = _placed(points, cam_crop, bbox_info)
+    return (x_y / z - centre) * 2 / size
+
+
+def projection_jacobian(points: Tensor, cam_crop: Tensor, bbox_info: Tensor) -> tuple[Tensor, Tensor]:
+    """Derivatives of `project_to_crop`.
+
+    Args:
+        points: (B, K, 3), `cam_crop`: (B, 3), `bbox_info`: (B, 3), as there.
+
+    Returns:
+        (B, K, 2, 3) by the points, per metre; (B, K, 2, 3) by s, tx and ty.
+    """
+    x_y, z, centre, depth, size = _placed(points, cam_crop, bbox_info)
+    gain = 2 / (size * z)
+    by_point = gain.new_zeros(*gain.shape[:2], 2, 3)
+    by_point[..., :2] = gain.expand(-1, -1, 2).diag_embed()
+    by_point[..., 2] = -gain * x_y / z
+    by_camera = by_point.roll(1, -1)  # tx and ty move a point as its x and y do
+    by_depth = by_point[..., 2] + gain * centre
+    by_camera[..., 0] = -by_depth * depth / cam_crop[:, None, :1].clamp(min=_MIN_SCALE)
+    return by_point, by_camera
+
+
+def _placed(points, cam_crop, bbox_info):
+    """x and y, and depth, of points in the camera; CLIFF's centre and depth; and the crop's size, all over f."""
     centre = bbox_info[:, None, :2] / OFFSET_GAIN
     size = (bbox_info[:, None, 2:] * SIZE_SPREAD + SIZE_MEAN).clamp(min=1e-3)
     depth = 2 / (size * cam_crop[:, None, :1].clamp(min=_MIN_SCALE))
     x_y = points[..., :2] + cam_crop[:, None, 1:] + centre * depth
     z = (points[..., 2:] + depth).clamp(min=_MIN_DEPTH_M)
-    return (x_y / z - centre) * 2 / size
+    return x_y, z, centre, depth, size

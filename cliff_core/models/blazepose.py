@@ -22,7 +22,6 @@ from torch.nn import functional
 from cliff_core.errors import CheckpointError
 from cliff_core.models.depthwise import Depthwise
 
-INPUT_SIZE_PX = 256
 FEATURE_SIZE = 3 * 288 * 4 + 195 + 117
 EARLY_SHAPE = (88, 16, 16)
 """Of the map between the early layers, which see what every picture is made of, and the late ones, which see people."""

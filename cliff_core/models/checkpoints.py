@@ -35,7 +35,9 @@ def load_checkpoint(path: Path) -> nn.Module:
     if isinstance(content, dict) and content.get("format") == "open-cliff":
         from cliff_core.models.open_cliff import OpenCliff  # the open body and trunk are needed only here
 
-        return OpenCliff.from_checkpoint(content, path).eval()
+        network = OpenCliff.from_checkpoint(content, path).eval()
+        _check_finite(network.state_dict(), path)
+        return network
     weights = _weights(content, path)
     backbone = _backbone(weights, content, path)
     with torch.device("meta"):  # no memory and no random numbers for weights that are replaced at once
@@ -132,6 +134,11 @@ def _check(weights: dict[str, Tensor], expected: dict[str, Tensor], model: str, 
                 f"{path}: {name} is stored as {value.dtype} {value.layout} on {value.device}, not as plain "
                 "floating point numbers. Save the weights unquantised"
             )
+    _check_finite(weights, path)
+
+
+def _check_finite(weights: dict[str, Tensor], path: Path) -> None:
+    for name, value in weights.items():
         if not torch.isfinite(value).all():
             raise CheckpointError(
                 f"{path}: {name} holds values that are not numbers: the training that wrote this file had diverged. "

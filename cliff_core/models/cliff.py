@@ -53,15 +53,6 @@ class Cliff(nn.Module):
         self.register_buffer("init_shape", torch.zeros(1, _SHAPE))
         self.register_buffer("init_cam", torch.tensor([[0.9, 0, 0]]))
 
-    def initialise(self) -> Cliff:
-        """Weights to train from nothing, as the official code draws them; returns itself."""
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        for decoder in (self.decpose, self.decshape, self.deccam):
-            nn.init.xavier_uniform_(decoder.weight, gain=0.01)
-        return self
-
     def encode(self, images: Tensor) -> Tensor:
         """(B, 3, 256, 192) crops from `normalise` -> (B, 2048) features, which depend on nothing but the crop."""
         expected = (3, self.crop_spec.height_px, self.crop_spec.width_px)

@@ -26,17 +26,21 @@ from cliff_core.geometry.crop import OFFSET_GAIN, CropSpec
 from cliff_core.geometry.crop_units import project_to_crop
 from cliff_core.geometry.rotations_torch import rot6d_to_rotmat
 from cliff_core.models.blazepose import FEATURE_SIZE, BlazePoseTrunk, state_dict_from_onnx
+from cliff_core.models.gauss_newton import GaussNewton
+from cliff_core.models.two_starts import believed
 from cliff_core.resources import resource_path
 from cliff_core.skeletons import COCO23, SMPL24
 
 OPEN_CROP = CropSpec(256, 256, 1.2, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), True)
 FORMAT = "open-cliff"
-_VERSION = 3
+_VERSION = 4
 _STATE = 144 + 10 + 3
 POINTS = len(COCO23) + len(SMPL24)
 _FEATURE_LIMIT = 6.0  # standard deviations
 _MEAN_SCALE = 0.9
+_HALF_SURE = 4 / 128  # error at which a placed point's confidence is 0.5, crop units: 4 px of a 256 px crop
 _POINT_LIMIT = 3.0  # a point further than this many half crops outside tells no more than that it is outside
+_STEP_GAIN, _FIRST_GAIN = 4.0, 0.3
 _COARSE_GAIN, _FINE_GAIN = 4.0, 40.0  # residuals of an almost fitted body are small against the other inputs
 
 
@@ -73,15 +77,18 @@ class BodyState:
     betas: torch.Tensor
     cam_crop: torch.Tensor
 
+    @classmethod
+    def of(cls, flat: torch.Tensor) -> BodyState:
+        """What `flat` gave."""
+        return cls(*flat.split([144, 10, 3], 1))
+
     def flat(self) -> torch.Tensor:
         """(B, 157) all of it."""
         return torch.cat([self.pose_6d, self.betas, self.cam_crop], 1)
 
     def changed(self, change: torch.Tensor) -> BodyState:
         """The state plus a (B, 157) change."""
-        return BodyState(
-            self.pose_6d + change[:, :144], self.betas + change[:, 144:154], self.cam_crop + change[:, 154:]
-        )
+        return BodyState.of(self.flat() + change)
 
     def turned(self, rotmat: torch.Tensor) -> BodyState:
         """The state with its orientation turned by (B, 3, 3) rotations; columns of 6D turn as such."""
@@ -98,12 +105,14 @@ class Regressed:
         rotmat: (B, 24, 3, 3), joint 0 in the full camera frame.
         points: (B, 47, 3) metres, without translation (`PosedBatch.points`).
         projected: (B, 47, 2) points in crop units (`geometry.crop_units`).
+        rotations: (B, 24, 3, 3) of all joints in the full camera frame.
     """
 
     state: BodyState
     rotmat: torch.Tensor
     points: torch.Tensor
     projected: torch.Tensor
+    rotations: torch.Tensor
 
     @property
     def joints(self) -> torch.Tensor:
@@ -120,12 +129,33 @@ class Regressed:
         """(B, 3) scale s, tx, ty of the crop camera."""
         return self.state.cam_crop
 
+    def rows(self, some) -> Regressed:
+        """The bodies of some people."""
+        state, *others = (getattr(self, each.name) for each in fields(self))
+        return Regressed(BodyState.of(state.flat()[some]), *(each[some] for each in others))
+
+    def and_those(self, of: Regressed) -> Regressed:
+        """These people, then others."""
+        pairs = [(getattr(self, each.name), getattr(of, each.name)) for each in fields(self)[1:]]
+        state = BodyState.of(torch.cat([self.state.flat(), of.state.flat()]))
+        return Regressed(state, *(torch.cat(pair) for pair in pairs))
+
 
 def published_trunk() -> BlazePoseTrunk:
     """The trunk with its published weights, from the bundled landmark detector (needs `onnx`, extra `train`)."""
     trunk = BlazePoseTrunk()
     trunk.load_state_dict(state_dict_from_onnx(resource_path("detectors", "pose-landmark-full.onnx")))
     return trunk.eval()
+
+
+def confidence_of(error):
+    """Confidence of placed points that are usually so far off, crop units: 1 exact, 0.5 at 4 px of a 256 px crop."""
+    return 1 / (1 + error / _HALF_SURE)
+
+
+def error_of(confidence: torch.Tensor) -> torch.Tensor:
+    """Error of points of such a confidence, crop units (`confidence_of`); infinite at 0."""
+    return _HALF_SURE * (1 / confidence - 1)
 
 
 def turn_to_ray(bbox_info: torch.Tensor) -> torch.Tensor:
@@ -199,8 +229,10 @@ class OpenCliff(nn.Module):
         blocks, dropout = self.config.blocks, self.config.dropout
         self.from_image = _Regressor(FEATURE_SIZE + 3, 0, self.config.image_width, blocks, dropout)
         # trained on people without number: nothing to drop out
-        context, feedback = POINTS * 3 + 3 + _STATE + 1, POINTS * 2 * 2 + 72
+        context, feedback = POINTS * 3 + 3 + _STATE + 1, POINTS * 2 * 2 + 72 + _STATE
         self.from_points = _Regressor(context, feedback, self.config.points_width, blocks, 0.0)
+        self.gauss_newton = GaussNewton(self.body)
+        self.step_gain = nn.Parameter(torch.full((_STATE,), _FIRST_GAIN))
 
     @classmethod
     def from_checkpoint(cls, checkpoint: dict, path: Path) -> OpenCliff:
@@ -278,12 +310,21 @@ class OpenCliff(nn.Module):
                 coarse = residual.clamp(-1, 1) * (confidence * _COARSE_GAIN)
                 fine = (residual * _FINE_GAIN).clamp(-1, 1) * confidence
                 skeleton = (body.joints - body.joints[:, :1]) @ to_ray
-                inputs = torch.cat([state.flat(), coarse.flatten(1), skeleton.flatten(1), fine.flatten(1)], 1)
-                state = state.changed(self.from_points(context, inputs)).turned(to_ray)
+                step = self._step(body, residual, confidence, bbox_info).turned(to_ray.mT).flat()
+                seen = [state.flat(), coarse.flatten(1), skeleton.flatten(1), fine.flatten(1), step * _STEP_GAIN]
+                change = self.from_points(context, torch.cat(seen, 1)) + self.step_gain * step
+                state = state.changed(change).turned(to_ray)
                 steps.append(self.posed(state, bbox_info))
         return steps[1 + unlearnt :]
 
-    def regress(self, features, bbox_info, keypoints=None):
+    def _step(self, body: Regressed, residual, confidence, bbox_info) -> BodyState:
+        """The change that a Gauss-Newton step asks for."""
+        error = error_of(confidence[..., 0])
+        return BodyState(
+            *self.gauss_newton(residual, error, body.points, body.rotmat, body.rotations, body.cam_crop, bbox_info)
+        )
+
+    def regress(self, features, bbox_info, keypoints=None, placed=None):
         """Features, and points where there are any, to SMPL.
 
         Args:
@@ -291,6 +332,9 @@ class OpenCliff(nn.Module):
             bbox_info: (B, 3).
             keypoints: (B, 47, 3) x, y in crop units and confidence 0..1, 0 = missing; people without any are predicted
                 from the image alone.
+            placed: (B,) bool whose points were placed by people or files rather than detected. They are also followed
+                from the mean body, and the better explanation counts more (`two_starts`); a detector's mistakes are
+                explained well too, so its points are followed from what the image says alone. Nobody's by default.
 
         Returns:
             (B, 24, 3, 3) rotations, (B, 10) betas, (B, 3) crop cameras.
@@ -298,8 +342,9 @@ class OpenCliff(nn.Module):
         seen = self.see(features, bbox_info)[-1]
         if keypoints is None:
             return seen.rotmat, seen.betas, seen.cam_crop
-        followed = self.follow(keypoints, bbox_info, seen, bbox_info.new_ones(len(bbox_info), 1))[-1]
         marked = (keypoints[..., 2] > 0).any(1)
+        twice = marked.new_zeros(0, dtype=torch.long) if placed is None else (marked & placed).nonzero()[:, 0]
+        followed = self._followed(keypoints, bbox_info, seen, twice)
         return tuple(
             torch.where(marked.view(-1, *[1] * (a.dim() - 1)), a, b)
             for a, b in (
@@ -308,6 +353,24 @@ class OpenCliff(nn.Module):
                 (followed.cam_crop, seen.cam_crop),
             )
         )
+
+    def _followed(self, keypoints, bbox_info, seen: Regressed, twice: torch.Tensor) -> Regressed:
+        """The bodies that follow the points, of the people in the rows `twice` from two starts."""
+        has_prior = bbox_info.new_ones(len(bbox_info), 1)
+        if not len(twice):
+            return self.follow(keypoints, bbox_info, seen, has_prior)[-1]
+        points, info = keypoints[twice], bbox_info[twice]
+        ends = self.follow(
+            torch.cat([keypoints, points]),
+            torch.cat([bbox_info, info]),
+            seen.and_those(self.mean_body(info)),
+            torch.cat([has_prior, torch.zeros_like(has_prior[twice])]),
+        )[-1]
+        first, second = ends.rows(slice(len(seen.rotmat))), ends.rows(slice(len(seen.rotmat), None))
+        error = error_of(points[..., 2])
+        flat = first.state.flat().clone()
+        flat[twice] = torch.cat(believed(first.rows(twice), second, seen.rows(twice), points[..., :2], error), 1)
+        return self.posed(BodyState.of(flat), bbox_info)
 
     def forward(self, images, bbox_info, keypoints=None):
         """Crops (B, 3, 256, 256) RGB in 0..1 and their place in the frame to SMPL; see `regress`."""
@@ -325,5 +388,7 @@ class OpenCliff(nn.Module):
         """The body of a state, posed and projected; in float32 whatever the network computes in."""
         state = BodyState(state.pose_6d.float(), state.betas.float(), state.cam_crop.float())
         rotmat = rot6d_to_rotmat(state.pose_6d.reshape(-1, 24, 6))
-        points = self.body(rotmat, state.betas).points()
-        return Regressed(state, rotmat, points, project_to_crop(points, state.cam_crop, bbox_info.float()))
+        posed = self.body(rotmat, state.betas)
+        points = posed.points()
+        projected = project_to_crop(points, state.cam_crop, bbox_info.float())
+        return Regressed(state, rotmat, points, projected, posed.rotations)

@@ -17,7 +17,8 @@ from torch import nn
 
 from cliff_core.body import Body
 from cliff_core.body.torch_body import TorchBody
-from cliff_core.inference import Crops, Predictor
+from cliff_core.inference import PLACED_ERROR, Crops, Predictor
+from cliff_core.models.open_cliff import confidence_of
 from cliff_core.peers.bodies import CropBodies
 from cliff_core.peers.eft import EftSettings, fit_eft
 from cliff_core.peers.kitro import KitroSettings, fit_kitro
@@ -79,7 +80,7 @@ class Contest:
         model: the prior's network; stays as it is.
         body: that it predicts.
         crops: N people with features, without points.
-        points: (N, 47, 3) x, y in crop units and confidence.
+        points: (N, 47, 3) placed points, x, y in crop units and weight.
         seed: of our tuning; nothing else is random.
         slow_people: how many people methods of `SLOW` get.
     """
@@ -88,7 +89,8 @@ class Contest:
         self.model, self.body, self.crops, self.points = model, body, crops, points
         self.seed, self._slow = seed, min(slow_people, len(crops))
         self._torch_body = TorchBody(body)
-        self._marked = with_points(crops, points)
+        confidence = points[..., 2:] * confidence_of(PLACED_ERROR)
+        self._marked = with_points(crops, torch.cat([points[..., :2], confidence], -1), (points[..., 2] > 0).any(1))
 
     def run(self, name: str) -> Outcome:
         """One of `METHODS`."""
@@ -114,14 +116,14 @@ class Contest:
             lambda: refine_crops(
                 self.model,
                 self.body,
-                self.crops,
-                self.points,
+                self._marked,
+                self._marked.points,
                 SparseEdits.none(count),
                 _tuning(self.seed),
                 1,
                 _silent,
                 Watch(),
-                torch.ones(self.points.shape[:2]),
+                self.points[..., 2],
             )
         )
 
@@ -160,9 +162,9 @@ class Contest:
 
     def _eft(self, sees_points: bool) -> Outcome:
         rows = range(self._slow)
-        crops, points = rows_of(self.crops, rows), self.points[: self._slow]
+        crops, points = rows_of(self._marked if sees_points else self.crops, rows), self.points[: self._slow]
         bodies, seconds = _timed(
-            lambda: fit_eft(self.model, self._torch_body, crops, points, EFT_SETTINGS[sees_points], sees_points)
+            lambda: fit_eft(self.model, self._torch_body, crops, points, EFT_SETTINGS[sees_points])
         )
         return Outcome(self._estimates(bodies, crops), seconds / len(crops))
 

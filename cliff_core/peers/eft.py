@@ -49,17 +49,15 @@ def fit_eft(
     crops: Crops,
     points: torch.Tensor,
     settings: EftSettings | None = None,
-    sees_points: bool = False,
 ) -> CropBodies:
     """Tune and predict person by person.
 
     Args:
         model: official or open CLIFF; not changed.
         body: the model's body with the keypoints of "coco23".
-        crops: N people with features.
+        crops: N people with features; networks that take points are given theirs, if there are any.
         points: (N, 47, 3) that supervise: x, y in crop units and weight.
         settings: how.
-        sees_points: the network gets the points as inputs too, if it takes them; without, it sees the image alone.
 
     Returns:
         N bodies; people without points come back as the network predicts them.
@@ -79,7 +77,7 @@ def fit_eft(
             for parameter, value in zip(parameters, first, strict=True):
                 parameter.copy_(value)
         one = slice(row, row + 1)
-        given = points[one] if sees_points else None
+        given = crops.points[one] if (crops.points[one, :, 2] > 0).any() else None
         bodies.append(
             _tune(
                 tuned, parameters, body, crops.features[one], crops.bbox_info[one], points[one], known, given, settings
@@ -107,7 +105,7 @@ def _tune(tuned, parameters, body, features, bbox_info, points, known, given, se
 
 
 def _predict(model, features, bbox_info, given):
-    """With points only where the network is to see them: an open CLIFF without any need not run its second half."""
+    """With points only where there are any: an open CLIFF without them need not run its second half."""
     if given is None:
         return model.regress(features, bbox_info)
     return regress(model, features, bbox_info, given)

@@ -188,7 +188,7 @@ def _believed(predictor: Predictor, crops: Crops, seen: torch.Tensor, focal: flo
         by_photo: dict[Camera, list[int]] = {}
         for row, camera in enumerate(crops.cameras):  # of no two photos in the benchmark are they the same
             by_photo.setdefault(camera, []).append(row)
-        marked, groups = with_points(crops, seen), list(by_photo.values())
+        marked, groups = with_points(crops, seen, (seen[..., 2] > 0).any(1)), list(by_photo.values())
         found = estimate_focals(predictor.model, predictor.body, marked, seen[..., 2], groups, lambda *_: None)
         for rows, estimate in zip(groups, found, strict=True):
             if estimate is None or estimate.spread >= USUAL_SPREAD:

@@ -9,7 +9,7 @@ from cliff_core.records import Keypoints
 from cliff_core.rendering.theme import BACKGROUND, side_colour
 from cliff_core.skeletons import JOINT_SETS
 
-_SUBPIXEL_BITS = 4
+SUBPIXEL_BITS = 4
 _LIMB_OPACITY = 0.75
 _SMALLEST_PX, _LARGEST_PX = 1.8, 9.0
 _SMALLEST_RING_PX = 2.8  # smaller ones would have no hole
@@ -64,10 +64,10 @@ def _line(picture, a, b, width, colour, opacity):
         across = np.array([-along[1], along[0]]) * width / 2
         cv2.fillConvexPoly(
             mask,
-            _fixed(np.array([a + across, b + across, b - across, a - across]) - origin),
+            fixed_point(np.array([a + across, b + across, b - across, a - across]) - origin),
             255,
             cv2.LINE_AA,
-            _SUBPIXEL_BITS,
+            SUBPIXEL_BITS,
         )
 
     _paint(picture, np.minimum(a, b) - width, np.maximum(a, b) + width, stroke, colour, opacity)
@@ -75,25 +75,26 @@ def _line(picture, a, b, width, colour, opacity):
 
 def _disc(picture, centre, radius, colour, opacity):
     def fill(mask, origin):
-        cv2.circle(mask, _fixed(centre - origin).tolist(), round(radius * 16), 255, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+        cv2.circle(mask, fixed_point(centre - origin).tolist(), round(radius * 16), 255, -1, cv2.LINE_AA, SUBPIXEL_BITS)
 
     _paint(picture, centre - radius - 2, centre + radius + 2, fill, colour, opacity)
 
 
 def _ring(picture, centre, radius, width, colour, opacity):
     def stroke(mask, origin):
-        middle = _fixed(centre - origin).tolist()
-        cv2.circle(mask, middle, round((radius + width / 2) * 16), 255, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+        middle = fixed_point(centre - origin).tolist()
+        cv2.circle(mask, middle, round((radius + width / 2) * 16), 255, -1, cv2.LINE_AA, SUBPIXEL_BITS)
         hole = np.zeros_like(mask)
-        cv2.circle(hole, middle, max(0, round((radius - width / 2) * 16)), 255, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+        cv2.circle(hole, middle, max(0, round((radius - width / 2) * 16)), 255, -1, cv2.LINE_AA, SUBPIXEL_BITS)
         cv2.subtract(mask, hole, mask)
 
     _paint(picture, centre - radius - width - 2, centre + radius + width + 2, stroke, colour, opacity)
 
 
-def _fixed(points):
+def fixed_point(points_px: np.ndarray) -> np.ndarray:
+    """Points as OpenCV draws them to a fraction of a pixel: whole numbers with `SUBPIXEL_BITS` after the point."""
     # OpenCV's pixel centres are whole numbers, ours are at one half.
-    return np.round((points - 0.5) * 2**_SUBPIXEL_BITS).astype(np.int32)
+    return np.round(np.clip((points_px - 0.5) * 2**SUBPIXEL_BITS, -(2**28), 2**28)).astype(np.int32)
 
 
 def _paint(picture, low, high, draw, colour, opacity):

@@ -9,6 +9,7 @@ import numpy as np
 
 from cliff_core.errors import GeometryError
 from cliff_core.rendering.body_layer import paint_bodies
+from cliff_core.rendering.points import SUBPIXEL_BITS, fixed_point
 from cliff_core.rendering.rasteriser import Canvas, Viewport
 from cliff_core.rendering.theme import BACKGROUND, GRID_PX, HAIRLINE, QUIET_TEXT, person_colour, write_text
 
@@ -149,7 +150,7 @@ class _Stage:
         corners = np.array(
             [self._pixel(x, z) for x, z in ((xs[0], zs[0]), (xs[-1], zs[0]), (xs[-1], zs[-1]), (xs[0], zs[-1]))]
         )
-        cv2.fillConvexPoly(picture, _fixed(corners), _GROUND, cv2.LINE_AA, 4)
+        cv2.fillConvexPoly(picture, fixed_point(corners), _GROUND, cv2.LINE_AA, SUBPIXEL_BITS)
         for x in xs:
             _line(picture, self._pixel(x, zs[0]), self._pixel(x, zs[-1]))
         for z in zs:
@@ -182,16 +183,12 @@ class _Stage:
             where, left = "camera", GRID_PX + 2 * size
             middle = np.array([GRID_PX + 0.7 * size, height - GRID_PX - 0.35 * size])
             towards = np.array([-0.6, 0.0]) * size if self.direction == "side" else np.array([0.0, 0.45]) * size
-            ends = _fixed(np.array([middle - towards, middle + towards])) // 16
+            ends = fixed_point(np.array([middle - towards, middle + towards])) >> SUBPIXEL_BITS
             cv2.arrowedLine(picture, ends[0].tolist(), ends[1].tolist(), QUIET_TEXT, 1, cv2.LINE_AA, tipLength=0.4)
         write_text(picture, where, (left, height - GRID_PX), size, QUIET_TEXT, "ls")
         write_text(picture, f"grid {self.step:g} m", (width - GRID_PX, height - GRID_PX), size, QUIET_TEXT, "rs")
 
 
 def _line(picture, a, b):
-    ends = _fixed(np.array([a, b]))
-    cv2.line(picture, ends[0].tolist(), ends[1].tolist(), HAIRLINE, 1, cv2.LINE_AA, 4)
-
-
-def _fixed(points):
-    return np.round(np.clip((points - 0.5) * 16, -(2**28), 2**28)).astype(np.int32)
+    ends = fixed_point(np.array([a, b]))
+    cv2.line(picture, ends[0].tolist(), ends[1].tolist(), HAIRLINE, 1, cv2.LINE_AA, SUBPIXEL_BITS)

@@ -38,6 +38,7 @@ def person_colour(number: int) -> tuple[int, int, int]:
     return PEOPLE[number % len(PEOPLE)]
 
 
+@cache
 def side_colour(*names: str) -> tuple[int, int, int]:
     """RGB of a point, or of a limb between points: blue on the person's left, orange on the right."""
     sides = {side for name in names for side in ("left", "right") if side in name.split("_")}

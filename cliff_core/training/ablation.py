@@ -288,7 +288,7 @@ def _points_only_loss(bodies: list[Regressed], labels: Labels, weights: LossWeig
 
 def _rows(body: Regressed, rows: slice) -> Regressed:
     state = type(body.state)(body.state.pose_6d[rows], body.state.betas[rows], body.state.cam_crop[rows])
-    return Regressed(state, body.rotmat[rows], body.points[rows], body.projected[rows])
+    return Regressed(state, body.rotmat[rows], body.points[rows], body.projected[rows], body.rotations[rows])
 
 
 def _save_weights(model: OpenCliff, path: Path) -> None:

@@ -1,14 +1,13 @@
 """Several processes of this machine at one refinement, as torchrun would start them; no ports to choose.
 
-The process that asks is the first of them. The others open the same folder, run the same program on the same people
-(`refining.refine_crops`), and end when it ends, however it ends: each holds the reading end of a pipe from it.
+The process that asks is the first of them. The others (`execution.companions`) open the same folder, run the same
+program on the same people (`refining.refine_crops`), and end when it ends, however it ends.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import threading
 import uuid
@@ -16,20 +15,22 @@ from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cliff_core.body import load_body
+from torch import nn
+
+from cliff_core.body import Body, load_body
 from cliff_core.errors import TrainingError
+from cliff_core.execution.companions import Companions, next_task
 from cliff_core.execution.rows import Workspace
 from cliff_core.execution.streams import torch_threads
 from cliff_core.execution.team import ALONE, GlooTeam, Team
 from cliff_core.models import load_cliff
+from cliff_core.training.crew_start import start_crew
 from cliff_core.training.finetune import FinetuneSettings, Watch
 from cliff_core.training.refine_people import KnownPeople
 from cliff_core.training.refining import Progress, RefinedPeople, refine_crops
 
 TASK, PEOPLE, FEATURES = "task.json", "people.state", "features.rows"
 _LOOPBACK = {"linux": "lo", "darwin": "lo0"}
-_PACKAGES = Path(__file__).resolve().parents[2]
-_READY = "ready"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,22 +66,33 @@ class Task:
         return cls(**{**known, "settings": FinetuneSettings(**known["settings"])})
 
 
-def refine_folder(folder: Path, team: Team, progress: Progress, watch: Watch) -> RefinedPeople:
+Networks = tuple[nn.Module, Body]
+
+
+def refine_folder(
+    folder: Path, team: Team, progress: Progress, watch: Watch, networks: Networks | None = None
+) -> RefinedPeople:
     """Do the task of a folder as one of a team."""
     task, people = Task.load(folder), KnownPeople.load(folder / PEOPLE, folder / FEATURES)
     work = Workspace(folder, str(team.rank), token=people.token)
-    return refine_known(people, task, team, work, progress, watch)
+    return refine_known(people, task, team, work, progress, watch, networks)
 
 
 def refine_known(
-    people: KnownPeople, task: Task, team: Team, work: Workspace, progress: Progress, watch: Watch
+    people: KnownPeople,
+    task: Task,
+    team: Team,
+    work: Workspace,
+    progress: Progress,
+    watch: Watch,
+    networks: Networks | None = None,
 ) -> RefinedPeople:
-    """Do a task for people who are at hand, as one of a team."""
-    model, body = load_cliff(task.model), load_body(task.body)
-    crops, edits, trust = people.crops, people.edits, people.trust
+    """Do a task for people who are at hand, as one of a team; with the task's model and body, if they are at hand."""
+    model, body = networks or (load_cliff(task.model), load_body(task.body))
+    crops, edits, weight = people.crops, people.edits, people.weight
     with torch_threads(task.threads) if task.threads else nullcontext():
         return refine_crops(
-            model, body, crops, crops.points, edits, task.settings, task.rounds, progress, watch, trust, team, work
+            model, body, crops, crops.points, edits, task.settings, task.rounds, progress, watch, weight, team, work
         )
 
 
@@ -90,14 +102,14 @@ class Crew:
     Args:
         folder: with a task and its people.
         size: processes, this one counted in; one needs no crew.
+        others: the other ones, where they were started before (`crew_start`).
 
     Raises:
         TrainingError: one of them cannot start, or ended before its work was done.
     """
 
-    def __init__(self, folder: Path, size: int):
-        self._folder, self._size = folder, size
-        self._others: list[subprocess.Popen] = []
+    def __init__(self, folder: Path, size: int, others: Companions | None = None):
+        self._folder, self._size, self._others = folder, size, others
         self._meeting: Path | None = None
         self.team: Team = ALONE
 
@@ -105,24 +117,16 @@ class Crew:
         """Start them and wait until all are there."""
         if self._size == 1:
             return self
-        if sys.platform in _LOOPBACK:
-            os.environ.setdefault("GLOO_SOCKET_IFNAME", _LOOPBACK[sys.platform])
-        paths = [str(_PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])]
+        _choose_loopback()
         # it stays until all have left: one who comes last would wait at a new one for ever
         meeting = self._meeting = self._folder / f"meeting-{uuid.uuid4().hex}"
-        for rank in range(1, self._size):
-            command = [sys.executable, "-P", "-m", "cliff_core.training.crew"]
-            command += [str(self._folder), str(meeting), str(rank), str(self._size)]
-            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-            pipe = subprocess.PIPE
-            other = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True, encoding="utf-8")
-            self._others.append(other)
         try:
-            for other in self._others:
-                assert other.stdout is not None
-                if other.stdout.readline().strip() != _READY:
-                    raise TrainingError(self._lost() or "a worker did not start; resume takes it up again")
-            self.team = self._join(meeting)
+            if self._others is None:
+                task = Task.load(self._folder)
+                self._others = start_crew(self._size, task.model, task.body)
+            tasks = [[str(self._folder), str(meeting), rank, self._size] for rank in range(1, self._size)]
+            self._others.give(tasks)
+            self.team = self._join(meeting, self._others)
         except BaseException:
             self._end()
             raise
@@ -130,12 +134,12 @@ class Crew:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         """End them; a worker that died is the reason for what went wrong here."""
-        lost = self._lost() if isinstance(error, RuntimeError) else ""
+        lost = self._others.lost() if self._others is not None and isinstance(error, RuntimeError) else ""
         self._end(calmly=error is None)
         if lost:
             raise TrainingError(lost) from error
 
-    def _join(self, meeting: Path) -> GlooTeam:
+    def _join(self, meeting: Path, others: Companions) -> GlooTeam:
         """Meet the others; one who dies on the way is not waited for."""
         joined: list[GlooTeam | BaseException] = []
 
@@ -149,8 +153,8 @@ class Crew:
         thread.start()
         while thread.is_alive():
             thread.join(0.1)
-            if any(other.poll() is not None for other in self._others):
-                raise TrainingError(self._lost())
+            if others.has_lost_one:
+                raise TrainingError(others.lost())
         if isinstance(joined[0], GlooTeam):
             return joined[0]
         raise TrainingError(f"the workers do not find each other ({joined[0]}); leave --workers away") from joined[0]
@@ -158,49 +162,36 @@ class Crew:
     @property
     def others(self) -> list[int]:
         """Process numbers of the other ones."""
-        return [other.pid for other in self._others]
-
-    def _lost(self) -> str:
-        """Who ended too early."""
-        for rank, other in enumerate(self._others, 1):
-            with suppress(subprocess.TimeoutExpired):
-                code = other.wait(2.0)
-                how = f"killed by signal {-code}" if code < 0 else f"with exit code {code}"
-                return f"worker {rank} of {self._size} ended ({how}); resume takes the job up again"
-        return ""
+        return [] if self._others is None else self._others.pids
 
     def _end(self, *, calmly: bool = False) -> None:
         if isinstance(self.team, GlooTeam):
             with suppress(RuntimeError):
                 self.team.leave()
         self.team = ALONE
-        for other in self._others:
-            if calmly:
-                with suppress(subprocess.TimeoutExpired):
-                    other.wait(10.0)
-            other.kill()
-            other.wait()
-            for pipe in (other.stdin, other.stdout):
-                assert pipe is not None
-                pipe.close()
-        self._others.clear()
+        if self._others is not None:
+            self._others.end(calmly=calmly)
         if self._meeting is not None:
             with suppress(OSError):
                 self._meeting.unlink(missing_ok=True)
 
 
-def main(folder: str, meeting: str, rank: str, size: str) -> None:
+def _choose_loopback() -> None:
+    """Let gloo talk inside this machine alone, unless somebody said otherwise."""
+    if sys.platform in _LOOPBACK:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", _LOOPBACK[sys.platform])
+
+
+def main(model: str, body: str) -> None:
     """A process of a crew, from its start to its end."""
-    threading.Thread(target=_end_with_the_first, name="pipe", daemon=True).start()
-    print(_READY, flush=True)
-    team = GlooTeam.join(Path(meeting), int(rank), int(size))
-    refine_folder(Path(folder), team, lambda done, total, text: None, Watch())
+    networks = load_cliff(model or None), load_body(body or None)
+    folder, meeting, rank, size = next_task()
+    _choose_loopback()
+    team = GlooTeam.join(Path(meeting), rank, size)
+    refine_folder(Path(folder), team, lambda done, total, text: None, Watch(), networks)
     team.leave()
-
-
-def _end_with_the_first() -> None:
-    os.read(0, 1)  # nothing comes but the end
-    os._exit(1)
+    sys.stdout.flush()
+    os._exit(0)  # the first one waits, and there is nothing to put away
 
 
 if __name__ == "__main__":

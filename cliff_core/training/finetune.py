@@ -78,7 +78,7 @@ def finetune(
     edits: AnyEdits | None = None,
     watch: Watch | None = None,
     before: Finetuned | None = None,
-    trust: torch.Tensor | None = None,
+    weight: torch.Tensor | None = None,
     team: Team = ALONE,
     work: Workspace | None = None,
     name: str = "tuning",
@@ -95,8 +95,7 @@ def finetune(
         watch: hears the curves and may end it early.
         before: the round before this one, from which it goes on; what was withheld then is withheld again, so that the
             error of the withheld points stays one of points never seen.
-        trust: (N, 47) how far each point supervises, 0..1, beside its confidence; fully by default. A point of trust 0
-            is only an input.
+        weight: (N, 47) how much each point supervises, 0 where it is only an input; its confidence by default.
         team: the processes that share the work; each of them calls this with the same people.
         work: where to keep what fills the memory, and how far it is; memory alone by default.
         name: under which it is kept there.
@@ -108,8 +107,7 @@ def finetune(
     count, known = len(crops), torch.ones(crops.points.shape[1])
     known[: len(body.known["coco23"])] = body.known["coco23"].float()  # SMPL's joints are known to every body
     edits = SparseEdits.none(count) if edits is None else edits
-    weight = crops.points[..., 2] * known
-    weight = weight if trust is None else weight * trust
+    weight = (crops.points[..., 2] if weight is None else weight) * known
     supervised = ((weight > 0).sum(1) >= settings.min_points) | edits.of_anybody
     supervised &= _is_usable(model, crops, known, team)
     if not supervised.any():
@@ -117,7 +115,7 @@ def finetune(
             f"nobody has {settings.min_points} or more 2D points that this body knows; mark points before refining"
         )
     rows = supervised.nonzero()[:, 0]
-    people = Taught(rows, crops.features, crops.bbox_info, crops.points, weight, known, edits)
+    people = Taught(rows, crops.features, crops.bbox_info, crops.points, crops.placed, weight, known, edits)
     drawn = people.draw_withheld(settings.withheld_share, settings.seed)
     key = _key(model, people, settings, work.token)
 
@@ -215,7 +213,7 @@ def _is_usable(model: nn.Module, crops: Crops, known: torch.Tensor, team: Team) 
 def _key(model: nn.Module, people: Taught, settings: FinetuneSettings, token: str) -> str:
     """What a tuning run follows from; `token` says it of the features."""
     of_set = people.edits[people.edits.of_anybody.nonzero()[:, 0]]
-    tensors = [people.rows, people.bbox_info, people.points, people.weight, people.known]
+    tensors = [people.rows, people.bbox_info, people.points, people.placed, people.weight, people.known]
     tensors += [getattr(of_set, each) for each in of_set.__slots__]
     return f"{_digest([*_head(model), *tensors])}/{json.dumps(asdict(settings))}/{token}"
 

@@ -8,9 +8,10 @@ people of a camera. One person says little, thirty of one camera say it to about
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -19,6 +20,7 @@ from torch import nn
 
 from cliff_core.body import Body
 from cliff_core.execution.processes import Processes
+from cliff_core.execution.rows import Workspace
 from cliff_core.fitting.kinematics import Skeleton
 from cliff_core.fitting.polish import PolishCase, PolishSettings, estimate_noise
 from cliff_core.fitting.polish_some import costs_of
@@ -36,6 +38,7 @@ _EVIDENCE = 0.5  # of the costs: residuals of one person go together more than t
 _SYSTEMATIC = 0.06  # what no number of people makes better
 _ENOUGH = 60  # people of one camera who are looked at
 _ITERATIONS = 10
+_REMEMBERED = "focals"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ def estimate_focals(
     progress: Callable[[int, int, str], None],
     should_stop: Callable[[], bool] = lambda: False,
     helpers: Processes[Skeleton] | None = None,
+    work: Workspace | None = None,
 ) -> list[FocalEstimate | None]:
     """Estimate the focal lengths of some cameras from the people whom they took.
 
@@ -74,6 +78,8 @@ def estimate_focals(
         progress: told (done, total, what).
         should_stop: whether to leave the rest.
         helpers: processes that know the body's skeleton and share the work; this one by default.
+        work: where to remember the cameras that are done, whose `token` says what features follow from; nowhere by
+            default.
 
     Returns:
         One for each camera; `None` where nobody has points, or where it was to stop before.
@@ -84,21 +90,39 @@ def estimate_focals(
     if not everybody:
         return [None] * len(cameras)
     helpers, sample = helpers or Processes(1, partial(Skeleton, body)), _some(everybody)
-    noise_m = estimate_noise(helpers.shared, _cases(model, body, crops, weight, sample, 0.0))
+    cases = _cases(model, body, crops, weight, sample, 0.0)
+    noise_m = estimate_noise(helpers.shared, cases, over=helpers.map)
     settings = PolishSettings(noise_m=noise_m, depth_sides=False, iterations=_ITERATIONS)
+    work, key = work or Workspace(), _key(model, crops, weight, asked)
     found: list[FocalEstimate | None] = [None] * len(cameras)
-    seen = [number for number, rows in enumerate(asked) if rows]
+    known = work.recall(_REMEMBERED)
+    known = known if known.get("key") == f"{key}/{work.token}" else {"key": f"{key}/{work.token}", "done": []}
+    for number, *values in known["done"]:
+        found[number] = FocalEstimate(*values) if values else None
+    seen = [number for number, rows in enumerate(asked) if rows][len(known["done"]) :]
     pieces = ([case for log in _LOGS for case in _cases(model, body, crops, weight, asked[n], log)] for n in seen)
-    done = 0
+    done = len(everybody) - sum(len(asked[number]) for number in seen)
     with closing(helpers.map(partial(costs_of, settings=settings), pieces)) as results:
         for number in seen:
             if should_stop():
                 break
             rows = asked[number]
             found[number] = _believed(next(results).reshape(len(_LOGS), -1).T, crops.cameras[rows[0]].image_size_px)
+            known["done"].append([number, *(astuple(each) if (each := found[number]) is not None else ())])
+            if work.is_time:
+                work.remember(_REMEMBERED, known)
             done += len(rows)
             progress(done, len(everybody), "estimating focal lengths")
     return found
+
+
+def _key(model: nn.Module, crops: Crops, weight: torch.Tensor, cameras: Sequence[Sequence[int]]) -> str:
+    """What the estimates follow from, beside the features."""
+    digest = hashlib.sha256(repr((cameras, [camera.image_size_px for camera in crops.cameras])).encode())
+    boxes = [torch.from_numpy(np.ascontiguousarray(each)) for each in (crops.centre_px, crops.box_height_px)]
+    for each in (*model.state_dict().values(), crops.points, weight, *boxes):
+        digest.update(each.contiguous().numpy())
+    return digest.hexdigest()
 
 
 def _cases(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 UNSUPERVISED = "nobody has placed a point of them"
-"""Why somebody keeps the body that they have: in the trials below such people gained nothing and could lose."""
+"""Why somebody keeps the body that they have, unless they were taught: such people gain nothing and can lose."""
 
 _WORSE = 2.0  # three withheld points are few: less than this much farther off, and
 _WORSE_BY = 0.06  # less than so many crop units, is chance (on rendered people such bodies were better in 3D)
@@ -36,6 +36,7 @@ class Evidence:
         betas: (N, 10) refined.
         scale: (N,) of the refined crop camera.
         supervised: (N,) bool: who taught, by points or edits of their own.
+        taught: (N,) bool: who was predicted by a network that the others had taught what photos look like.
     """
 
     seen: np.ndarray
@@ -49,6 +50,7 @@ class Evidence:
     betas: np.ndarray
     scale: np.ndarray
     supervised: np.ndarray
+    taught: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +77,10 @@ def judge(evidence: Evidence) -> Verdict:
         behind = ~(evidence.scale > 0)
         strange = np.abs(evidence.betas).max(1) > _STRANGE_BETA
         moved = distance_mm(evidence.prior, evidence.refined)
-        astray = (moved > _FAR_MM) & ~(after < before)
+        astray = (moved > _FAR_MM) & ~(after < before) & ~evidence.taught
     reasons = np.full(len(before), "", dtype=object)
     for is_so, reason in (
-        (~evidence.supervised, UNSUPERVISED),
+        (~evidence.supervised & ~evidence.taught, UNSUPERVISED),
         (worse, "its withheld points lie farther off than before"),
         (strange, "no person is built so"),
         (astray, "it went far and its withheld points do not say that it is better"),

@@ -12,19 +12,19 @@ import torch
 from torch import nn
 
 from cliff_core.models.depthwise import Depthwise
-from cliff_core.models.open_cliff import OPEN_CROP, OpenCliff, Regressed
+from cliff_core.models.open_cliff import OPEN_CROP, BodyState, OpenCliff, Regressed
 from cliff_core.synthetic.people import sample_people
 from cliff_core.synthetic.poses import PoseBank
 from cliff_core.training.labels import Labels, label_people
 from cliff_core.training.points import corrupt_points
-from cliff_core.training.priors import imagined_prior
 from cliff_core.training.renders import Renders, encoded
 
 _ITERATIONS = 3  # of the second regressor, per step
 _AHEAD_SHARE = 0.3  # of the steps that go on from where it would be after as many
-_RENDERED_SHARE = 0.4  # of the last phase's people
+_RENDERED_SHARE = 0.5  # of the last phase's people
 _DETECTED_SHARE = 0.7  # of those whom the detector has looked at, with its points
-_NO_PRIOR_SHARE = 0.5  # of its drawn people
+_MISTAKEN_SHARE = 0.08  # of its rendered people: the first regressor speaks of somebody else
+_SEEN_AT_ONCE = 500
 _STATISTICS_ROWS = 4_000
 _REMEMBERED = 40_000
 
@@ -81,15 +81,11 @@ class Points(Phase):
 
     def parameters(self, model):
         """Of the second regressor."""
-        return _groups(model.from_points, 8e-4)
+        return _follower(model, 8e-4)
 
     def bodies(self, model, averaged, material, rng, generator):
         """Of people drawn for this step."""
-        people = sample_people(rng, material.poses, model.body, self.batch, OPEN_CROP.rescale)
-        labels = label_people(model.body, people)
-        points = corrupt_points(labels.projected, labels.inside, generator)
-        start = model.mean_body(labels.bbox_info)
-        yield _followed(model, points, labels, start, torch.zeros(self.batch, 1), rng), labels
+        yield _from_points(model, material, self.batch, rng, generator)
 
 
 class Image(Phase):
@@ -138,43 +134,53 @@ class Trunk(Image):
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """Rendered people, and all that is known of them but pixels.
+    """Rendered people, and all that the second regressor may know of them: what the first one says, and points.
 
     Attributes:
         labels: of N people.
-        features: (N, 3768) float16, of the tuned trunk.
+        said: the first regressor's bodies of them.
         detected: (N, 47, 3) the detector's points; zeros where it was not asked.
-        looked_at: (N,) bool, whether it was.
+        looked_at: how many it was asked about: the first ones.
+        doubt: (N,) how often to draw somebody: by how wrong the first regressor is, so that its mistakes are not rare.
     """
 
     labels: Labels
-    features: torch.Tensor
+    said: BodyState
     detected: torch.Tensor
-    looked_at: torch.Tensor
+    looked_at: int
+    doubt: np.ndarray
 
     def draw(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """(count,) rows; half of them of people whom the detector has looked at, however few these are."""
-        looked_at = int(self.looked_at.sum())  # the first ones
-        half = count // 2
-        others = rng.integers(looked_at, len(self.features), count - half)
-        return np.concatenate([rng.integers(looked_at, size=half), others])
+        known, others = np.arange(self.looked_at), np.arange(self.looked_at, len(self.doubt))
+        parts = (known, count // 2), (others, count - count // 2)
+        return np.sort(np.concatenate([rng.choice(rows, size, p=self._share(rows)) for rows, size in parts]))
+
+    def _share(self, rows: np.ndarray) -> np.ndarray:
+        return self.doubt[rows] / self.doubt[rows].sum()
 
     @classmethod
     def of(cls, model: OpenCliff, material: Material) -> Remembered:
         """All fresh people, and a part of those that the first regressor learnt from."""
         fresh, seen = material.renders["fresh"], material.renders["seen"]
         some = np.linspace(0, len(seen) - 1, min(_REMEMBERED, len(seen))).astype(int)
-        parts = encoded(model, fresh, np.arange(len(fresh))), encoded(model, seen, some)
+        labels = Labels.joined([fresh.labels, seen.labels.rows(some)])
+        features = torch.cat([encoded(model, fresh, np.arange(len(fresh))), encoded(model, seen, some)])
+        said, errors = [], []
+        with torch.no_grad():
+            for rows in np.array_split(np.arange(len(features)), -(-len(features) // _SEEN_AT_ONCE)):
+                bodies = model.see(features[rows], labels.bbox_info[rows])[-1]
+                apart = _about_pelvis(bodies.joints) - _about_pelvis(labels.joints[rows])
+                said.append(bodies.state.flat())
+                errors.append(apart.norm(dim=-1).mean(1))
+        doubt = torch.cat(errors).sqrt().double().numpy()
         return cls(
-            Labels.joined([fresh.labels, seen.labels.rows(some)]),
-            torch.cat([part.half() for part in parts]),
-            torch.cat([fresh.detected, seen.detected[some]]),
-            torch.arange(len(fresh) + len(some)) < len(fresh),
+            labels, BodyState.of(torch.cat(said)), torch.cat([fresh.detected, seen.detected[some]]), len(fresh), doubt
         )
 
 
 class Both(Phase):
-    """The second regressor learns to start from what the first one saw."""
+    """The second regressor learns to start from what the first one saw, and when not to believe it."""
 
     name = "both"
     learns_from = ("seen", "fresh")
@@ -185,33 +191,39 @@ class Both(Phase):
 
     def parameters(self, model):
         """Of the second regressor."""
-        return _groups(model.from_points, 6e-4)
+        return _follower(model, 4e-4)
 
     def bodies(self, model, averaged, material, rng, generator):
-        """Of rendered people with what the first regressor sees in them, and of drawn people with imagined priors."""
+        """Of rendered people with what the first regressor says of them, and of drawn people from points alone."""
         if self._remembered is None:  # the first regressor does not change any more
             self._remembered = Remembered.of(averaged, material)
         known = self._remembered
         count = round(_RENDERED_SHARE * self.batch)
-        rows = np.sort(known.draw(rng, count))
+        rows = known.draw(rng, count)
         labels = known.labels.rows(rows)
-        with torch.no_grad():
-            start = averaged.see(known.features[rows].float(), labels.bbox_info)[-1]
+        mistaken = torch.rand(count, generator=generator) < _MISTAKEN_SHARE
+        of_whom = torch.where(
+            mistaken, torch.from_numpy(rng.integers(len(known.doubt), size=count)), torch.from_numpy(rows)
+        )
+        start = model.posed(BodyState.of(known.said.flat()[of_whom]), labels.bbox_info)
         points = corrupt_points(labels.projected, labels.inside, generator)
-        use_detector = (torch.rand(count, generator=generator) < _DETECTED_SHARE) & known.looked_at[rows]
+        use_detector = (torch.rand(count, generator=generator) < _DETECTED_SHARE) & torch.from_numpy(
+            rows < known.looked_at
+        )
         points = torch.where(use_detector[:, None, None], known.detected[rows], points)
         yield _followed(model, points, labels, start, torch.ones(count, 1), rng), labels
 
-        count = self.batch - count
-        people = sample_people(rng, material.poses, model.body, count, OPEN_CROP.rescale)
-        labels = label_people(model.body, people)
-        points = corrupt_points(labels.projected, labels.inside, generator)
-        has_prior = (torch.rand(count, 1, generator=generator) >= _NO_PRIOR_SHARE).float()
-        start = imagined_prior(model, people, labels, model.mean_body(labels.bbox_info), has_prior, generator)
-        yield _followed(model, points, labels, start, has_prior, rng), labels
+        yield _from_points(model, material, self.batch - count, rng, generator)
 
 
 PHASES: tuple[type[Phase], ...] = (Points, Image, Trunk, Both)
+
+
+def _from_points(model, material, count, rng, generator):
+    """People drawn anew, from the mean body, and their truth."""
+    labels = label_people(model.body, sample_people(rng, material.poses, model.body, count, OPEN_CROP.rescale))
+    points = corrupt_points(labels.projected, labels.inside, generator)
+    return _followed(model, points, labels, model.mean_body(labels.bbox_info), torch.zeros(count, 1), rng), labels
 
 
 def _followed(model, points, labels, start, has_prior, rng):
@@ -219,6 +231,14 @@ def _followed(model, points, labels, start, has_prior, rng):
     unlearnt = _ITERATIONS if rng.random() < _AHEAD_SHARE else 0
     with torch.autocast("cpu", torch.bfloat16):
         return model.follow(points, labels.bbox_info, start, has_prior, _ITERATIONS, unlearnt)
+
+
+def _about_pelvis(joints: torch.Tensor) -> torch.Tensor:
+    return joints - joints[:, :1]
+
+
+def _follower(model: OpenCliff, rate: float) -> list[dict]:
+    return [*_groups(model.from_points, rate), {"params": [model.step_gain], "lr": rate, "weight_decay": 0.0}]
 
 
 def _groups(regressor: nn.Module, rate: float) -> list[dict]:

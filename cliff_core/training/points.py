@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from cliff_core.evaluation.metrics import OKS_SIGMAS
+from cliff_core.models.open_cliff import confidence_of
 from cliff_core.skeletons import COCO23, SMPL24
 
 _NAMES = (*COCO23.names, *SMPL24.names)
@@ -50,12 +51,16 @@ def corrupt_points(points: torch.Tensor, inside: torch.Tensor, generator: torch.
     def chance(probability, *shape):
         return uniform(*shape) < probability
 
-    by_person = chance(0.5, batch, 1)
-    # A detector is 0.3 to 5 px off in a 256 px crop; whoever places points with care, or projects joints, 0.04 to 0.8.
-    sigma = torch.where(by_person, 0.0003, 0.002)[..., None] * 20 ** uniform(batch, 1, 1)
-    noisy = points + torch.randn(points.shape, generator=generator) * sigma * _SPREAD[:, None]
-    confidence = torch.where(by_person, 1.0, 1 - 0.6 * uniform(*inside.shape) ** 2)
-    wrong = chance(0.04, *inside.shape) & ~by_person
+    # Whoever places points says how exact they are: 0.04 to 10 px off in a 256 px crop, the same for all of a person's.
+    share_by_hand = torch.where(chance(0.2, batch, 1), uniform(batch, 1), chance(0.55, batch, 1).float())
+    by_hand = uniform(*inside.shape) < share_by_hand
+    care = 0.0003 * 270 ** uniform(batch, 1)
+    # A detector is 0.3 to 5 px off, and its confidence says little about it.
+    sigma = torch.where(by_hand, care, 0.002 * 20 ** uniform(batch, 1))
+    spread = torch.where(chance(0.5, batch, 1), _SPREAD, 1.0)
+    noisy = points + torch.randn(points.shape, generator=generator) * (sigma * spread)[..., None]
+    confidence = torch.where(by_hand, confidence_of(care), 1 - 0.6 * uniform(*inside.shape) ** 2)
+    wrong = chance(0.04, *inside.shape) & ~by_hand
     noisy = noisy + wrong[..., None] * torch.randn(points.shape, generator=generator) * 0.3
     confidence = torch.where(wrong, 0.1 + 0.6 * uniform(*inside.shape), confidence)
     known = inside | chance(_BEYOND_SHARE, batch, 1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
@@ -14,7 +13,7 @@ import numpy as np
 import torch
 
 from cliff_core.body import Body
-from cliff_core.errors import GeometryError, TrainingError
+from cliff_core.errors import GeometryError
 from cliff_core.execution.processes import Processes
 from cliff_core.execution.rows import Workspace
 from cliff_core.fitting.kinematics import Skeleton
@@ -26,7 +25,7 @@ from cliff_core.records import Estimate, SmplParams
 from cliff_core.training.points import SPREAD
 from cliff_core.training.supervision import PersonEdits
 
-_HANDFUL = 8  # people whom a process polishes at a time
+_HANDFUL = 4  # people whom a process polishes at a time
 
 
 def polish_people(
@@ -56,7 +55,7 @@ def polish_people(
         work: where to remember these people once they are polished; nowhere by default.
 
     Raises:
-        TrainingError: a helper was killed.
+        TrainingError: a helper ended too early.
 
     Returns:
         Bodies of everybody; those that were not polished, or whose polish gave no body, as they came.
@@ -73,7 +72,7 @@ def polish_people(
     polished = known["numbers"].numpy() if known else np.empty((0, NUMBERS))
     if not known:
         helpers = helpers or Processes(1, partial(Skeleton, body))
-        settings = PolishSettings(noise_m=estimate_noise(helpers.shared, list(cases.values())))
+        settings = PolishSettings(noise_m=estimate_noise(helpers.shared, list(cases.values()), over=helpers.map))
         for each in _polished(list(cases.values()), settings, helpers):
             if should_stop():
                 break
@@ -96,10 +95,7 @@ def _polished(
     """(n, 85) pose, shape and place of some after the other."""
     handfuls = (cases[start : start + _HANDFUL] for start in range(0, len(cases), _HANDFUL))
     with closing(helpers.map(partial(polish_some, settings=settings), handfuls)) as results:
-        try:
-            yield from results
-        except BrokenProcessPool as error:
-            raise TrainingError("a process that polished bodies ended; resume takes the job up again") from error
+        yield from results
 
 
 def _digest(cases: Sequence[PolishCase]) -> str:

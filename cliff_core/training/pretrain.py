@@ -6,7 +6,7 @@
 3. *trunk*: the trunk's late layers learn with it.
 4. *both*: the second one learns to start from what the first one saw: on renders that were kept from the first, so
    that it meets the mistakes that are made on new photos and not those of learnt ones, with the points of a real
-   detector; and on drawn people with a prior that is wrong in the ways priors are.
+   detector; and on drawn people from points alone.
 
 Each phase warms up, goes on at a constant rate, and cools down to nothing; what counts is the average of its weights.
 """
@@ -242,7 +242,7 @@ def _rate(step: int, steps: int) -> float:
 
 
 def _fresh_model(poses: PoseBank) -> OpenCliff:
-    model = OpenCliff(name="open-cliff-3")
+    model = OpenCliff(name="open-cliff-4")
     model.trunk.load_state_dict(published_trunk().state_dict())
     # The mean of rotations is the rotation nearest to their average; people's facing has no mean: start with the front.
     left, _, right = np.linalg.svd(rotvec_to_rotmat(poses.captured).mean(0))

@@ -22,8 +22,10 @@ from cliff_core.training.finetune import Epoch, Finetuned, Watch
 from cliff_core.training.guard import Evidence, judge
 from cliff_core.training.refine_people import KnownPeople
 from cliff_core.training.refining import NUMBERS, Bodies, Progress, RefinedPeople
+from cliff_core.training.teaching import Lesson
 
 _NEWS, _STOP, _OUTCOME = "news.jsonl", "stop", "outcome.pt"
+_OF_LESSON = ("epochs", "people", "before_mm", "after_mm")
 _LOOK_EVERY_S = 0.5
 
 
@@ -98,6 +100,8 @@ def refine_and_leave(folder: Path, team: Team) -> None:
         }
         for each in people.rounds
     ]
+    if people.lesson is not None:
+        state["lesson"] = {name: getattr(people.lesson, name) for name in _OF_LESSON}
     if people.model is not None:
         state["weights"] = people.model.state_dict()
     torch.save(state, folder / _OUTCOME)
@@ -128,7 +132,8 @@ def _read(folder: Path, known: KnownPeople, task: Task) -> RefinedPeople:
         )
         for each in state["rounds"]
     )
-    return RefinedPeople(prior, refined, rounds, evidence, judge(evidence), state["seconds"])
+    lesson = Lesson(model, **state["lesson"]) if "lesson" in state else None
+    return RefinedPeople(prior, refined, rounds, lesson, evidence, judge(evidence), state["seconds"])
 
 
 def _tensor(values: np.ndarray) -> torch.Tensor:

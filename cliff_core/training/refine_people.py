@@ -16,7 +16,7 @@ from cliff_core.records import Box, Camera
 from cliff_core.training.refining import crops_with, rows_of
 from cliff_core.training.supervision import BodyEdits, PersonEdits, SparseEdits, body_edits
 
-_PLACED = ("centre_px", "box_height_px", "bbox_info", "points")
+_PLACED = ("centre_px", "box_height_px", "bbox_info", "points", "placed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +25,13 @@ class KnownPeople:
 
     Attributes:
         crops: where they are, with features in a file; `points` are what is known of their 2D points.
-        trust: (N, 47) how far each point supervises.
+        weight: (N, 47) how much each point supervises, 0 where it is only an input.
         edits: what annotators set.
         token: what the features follow from.
     """
 
     crops: Crops
-    trust: torch.Tensor
+    weight: torch.Tensor
     edits: SparseEdits
     token: str
 
@@ -44,16 +44,16 @@ class KnownPeople:
         placed: Placed,
         features: RowFile,
         points: np.ndarray,
-        trust: np.ndarray,
+        weight: np.ndarray,
         by_hand: Mapping[int, PersonEdits],
         token: str,
     ) -> KnownPeople:
-        """People of whom these are known: (N, 47, 3) points, (N, 47) trust, edits by row."""
+        """People of whom these are known: (N, 47, 3) points, (N, 47) weights, edits by row."""
         crops = crops_with(placed, features)
         crops.points[:] = torch.from_numpy(points)
         rows = sorted(by_hand)
         edits = body_edits([by_hand[row] for row in rows], rows_of(placed, rows)) if rows else BodyEdits.none(0)
-        return cls(crops, torch.from_numpy(trust), SparseEdits.of(len(placed), rows, edits), token)
+        return cls(crops, torch.from_numpy(weight), SparseEdits.of(len(placed), rows, edits), token)
 
     def save(self, path: Path) -> None:
         """Write all but the features, which have a file of their own; plain tensors, numbers and texts.
@@ -68,7 +68,7 @@ class KnownPeople:
             [[each.focal_length_px, *each.image_size_px, *each.centre_px] for each in crops.cameras],
             dtype=torch.float64,
         )
-        state |= {"trust": self.trust, "place": self.edits.place, "token": self.token}
+        state |= {"weight": self.weight, "place": self.edits.place, "token": self.token}
         state["edits"] = {each.name: getattr(self.edits.of_some, each.name) for each in fields(BodyEdits)}
         state["features"] = list(crops.features.shape)
         try:
@@ -89,4 +89,4 @@ class KnownPeople:
         placed = Placed(boxes, of_all, (None,) * len(boxes), *where)
         edits = SparseEdits(state["place"], BodyEdits(**state["edits"]))
         crops = crops_with(placed, RowFile(features, state["features"]))
-        return cls(crops, state["trust"], edits, state["token"])
+        return cls(crops, state["weight"], edits, state["token"])

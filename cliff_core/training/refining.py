@@ -24,11 +24,13 @@ from cliff_core.execution.rows import RowFile, Rows, RowsInMemory, Workspace
 from cliff_core.execution.team import ALONE, Team
 from cliff_core.geometry.crop_units import project_to_crop
 from cliff_core.inference import Crops, Placed, Predictor, regress
+from cliff_core.models.open_cliff import OpenCliff
 from cliff_core.records import Estimate, SmplParams
 from cliff_core.training.finetune import Finetuned, FinetuneSettings, Watch, finetune
 from cliff_core.training.guard import Evidence, Verdict, judge
 from cliff_core.training.supervision import AnyEdits
 from cliff_core.training.taught import known_points
+from cliff_core.training.teaching import Lesson, Teaching
 
 _CHUNK = 512
 _BETTER = 0.99  # a round whose withheld points are not at least so much nearer was the last
@@ -104,6 +106,7 @@ class RefinedPeople:
         prior: from photo and points, before tuning; the same as from the photo alone for models that take no points.
         refined: after tuning; not all need be finite.
         rounds: what each round of fine-tuning gave; empty where nobody supervises.
+        lesson: what people without points were taught by the others; `None` where nobody was.
         evidence: that the guard saw.
         verdict: what it says.
         seconds: how long "tuning" and "predicting" took, and how much of this process's processor time.
@@ -112,6 +115,7 @@ class RefinedPeople:
     prior: Sequence[Estimate]
     refined: Sequence[Estimate]
     rounds: tuple[Finetuned, ...]
+    lesson: Lesson | None
     evidence: Evidence
     verdict: Verdict
     seconds: Mapping[str, float]
@@ -119,6 +123,8 @@ class RefinedPeople:
     @property
     def model(self) -> nn.Module | None:
         """The tuned network; `None` where nobody supervises."""
+        if self.lesson:
+            return self.lesson.model
         return self.rounds[-1].model if self.rounds else None
 
 
@@ -132,7 +138,7 @@ def refine_crops(
     rounds: int,
     progress: Progress,
     watch: Watch,
-    trust: torch.Tensor,
+    weight: torch.Tensor,
     team: Team = ALONE,
     work: Workspace | None = None,
 ) -> RefinedPeople:
@@ -142,13 +148,13 @@ def refine_crops(
         model: from `load_cliff`; stays as it is.
         body: that it predicts.
         crops: everybody, also people of whom nothing is known; features may be rows of a file.
-        points: (N, 47, 3) from `weighed_points`; all of them are inputs of networks that take points.
+        points: (N, 47, 3) from `weighed_points`, what networks that take points are given.
         edits: what annotators set.
         settings: of each round.
         rounds: at most so many; a round that no longer brings withheld points nearer is not taken.
         progress: told (done, total, what).
         watch: hears the curves, may end it early.
-        trust: (N, 47) how far each point supervises, 0..1.
+        weight: (N, 47) how much each point supervises, 0 where it is only an input.
         team: the processes that share the work; each of them calls this with the same people.
         work: where to keep what fills the memory, and how far it is; memory alone by default.
     """
@@ -161,7 +167,9 @@ def refine_crops(
         try:
             last = done[-1] if done else None
             name = f"round-{number + 1}"
-            tuned = finetune(model, torch_body, marked, settings, progress, edits, watch, last, trust, team, work, name)
+            tuned = finetune(
+                model, torch_body, marked, settings, progress, edits, watch, last, weight, team, work, name
+            )
         except TrainingError:
             if done:
                 raise
@@ -177,7 +185,14 @@ def refine_crops(
     everybody = _Everybody(body, torch_body, marked, team, work, progress)
     seen = everybody.predicted(model, lambda rows: torch.zeros_like(points[rows]))
     prior = everybody.predicted(model, keep="prior")
-    refined = everybody.predicted(refiner, keep="refined")
+    supervised = (weight > 0).any(1) | edits.of_anybody
+    lesson = None
+    if last and isinstance(refiner, OpenCliff) and not supervised.all():
+        teaching = Teaching(torch_body, marked, settings.seed, progress, watch.should_stop)
+        lesson = teaching.teach(refiner, (weight > 0).any(1), work)
+        lesson = lesson if team.agrees(lesson is not None) else None
+    taught = torch.zeros_like(supervised) if not lesson or not lesson.epochs else ~supervised
+    refined = everybody.predicted(refiner, keep="refined", others=(lesson.model, taught) if lesson else None)
     if last is None:
         chooser = prior
     else:
@@ -200,13 +215,14 @@ def refine_crops(
         weight=points[..., 2].sum(1).numpy().astype(np.float64),
         betas=refined.betas,
         scale=refined.scale,
-        supervised=((points[..., 2] * trust > 0).any(1) | edits.of_anybody).numpy(),
+        supervised=supervised.numpy(),
+        taught=taught.numpy(),
     )
     assert prior.bodies is not None
     assert refined.bodies is not None
     seconds = {"tuning": tuned_until - begun, "predicting": time.monotonic() - tuned_until}
     seconds |= {"tuning, processor": tuned_for - worked, "predicting, processor": time.process_time() - tuned_for}
-    return RefinedPeople(prior.bodies, refined.bodies, tuple(done), evidence, judge(evidence), seconds)
+    return RefinedPeople(prior.bodies, refined.bodies, tuple(done), lesson, evidence, judge(evidence), seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,10 +256,21 @@ class _Everybody:
 
     @torch.no_grad()
     def predicted(
-        self, model: nn.Module, points: Callable[[slice], torch.Tensor] | None = None, keep: str = ""
+        self,
+        model: nn.Module,
+        points: Callable[[slice], torch.Tensor] | None = None,
+        keep: str = "",
+        others: tuple[nn.Module, torch.Tensor] | None = None,
     ) -> _Predicted:
-        """Of one network; `points` says what it is given instead of all points, `keep` names bodies to keep."""
-        count, predictor = len(self.marked), Predictor(model, self.body)
+        """Of one network.
+
+        Args:
+            model: the network.
+            points: what it is given instead of all points.
+            keep: a name for bodies that are to be kept.
+            others: another network, and (N,) bool of whom that one is asked instead.
+        """
+        count, networks = len(self.marked), [(model, None)] if others is None else [(model, ~others[1]), others]
         joints, error, betas, scale = (np.empty((count, *shape)) for shape in ((24, 3), (), (10,), ()))
         numbers = self.work.rows(keep, count, [NUMBERS], "float64") if keep else None
         size = max(1, min(_CHUNK, -(-count // self.team.size)))
@@ -253,8 +280,12 @@ class _Everybody:
                 crops = rows_of(self.marked, range(own.start, own.stop))
                 if points is not None:
                     crops = replace(crops, points=points(own))
-                into = slice(own.start - everybodys.start, own.stop - everybodys.start)
-                found[into] = self._numbers(predictor, crops)
+                into = own.start - everybodys.start
+                for network, of_whom in networks:
+                    rows = torch.arange(len(crops)) if of_whom is None else of_whom[own].nonzero()[:, 0]
+                    if len(rows):
+                        numbers_of_some = self._numbers(Predictor(network, self.body), rows_of(crops, rows.tolist()))
+                        found[into + rows] = numbers_of_some
             self.team.sum(found)
             body, joint, errors = found.split([NUMBERS, 72, 1], 1)
             if numbers is not None:
@@ -269,7 +300,7 @@ class _Everybody:
 
     def _numbers(self, predictor: Predictor, crops: Crops) -> torch.Tensor:
         """(n, 161) bodies, joints and errors."""
-        found = regress(predictor.model, crops.features, crops.bbox_info, crops.points)
+        found = regress(predictor.model, crops.features, crops.bbox_info, crops.points, crops.placed)
         bodies = _packed(predictor.placed_bodies(crops, *found))
         rotmat, betas, cam_crop = found
         posed = self.torch_body(rotmat, betas)
@@ -295,9 +326,9 @@ def lowest_withheld(tuned: Finetuned) -> float:
     return min((epoch.withheld for epoch in tuned.choosing if epoch.withheld is not None), default=float("inf"))
 
 
-def with_points(crops: Crops, points: torch.Tensor) -> Crops:
-    """The same people with other points for the network."""
-    return Crops(**{**_values(crops), "points": points})
+def with_points(crops: Crops, points: torch.Tensor, placed: torch.Tensor | None = None) -> Crops:
+    """The same people with other points for the network; (N,) `placed`: whose are placed now, as before by default."""
+    return replace(crops, points=points, placed=crops.placed if placed is None else placed)
 
 
 def crops_with(placed: Placed, features: np.ndarray | Rows) -> Crops:

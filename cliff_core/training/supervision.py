@@ -11,7 +11,8 @@ import torch
 from cliff_core.errors import GeometryError
 from cliff_core.geometry.camera import crop_camera
 from cliff_core.geometry.rotations import rotvec_to_rotmat
-from cliff_core.inference import Placed, crop_points
+from cliff_core.inference import PLACED_ERROR, Placed, crop_points
+from cliff_core.models.open_cliff import confidence_of
 from cliff_core.records import Keypoints, Provenance
 
 _RANK = {Provenance.MODEL: 1.0, Provenance.FIT: 1.0, Provenance.IMPORTED: 2.0, Provenance.HUMAN: 3.0}
@@ -148,7 +149,7 @@ def body_edits(people: Sequence[PersonEdits], placed: Placed) -> BodyEdits:
 
 def weighed_points(
     people: Sequence[Sequence[Keypoints]], centre_px, box_height_px
-) -> tuple[torch.Tensor, torch.Tensor]:
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """All that is known of people's 2D points, in the order of `PosedBatch.points`.
 
     A point that a person or a file placed counts fully, half where it is hidden (visibility 1), a detected one by its
@@ -159,21 +160,24 @@ def weighed_points(
         centre_px: (N, 2) and box_height_px: (N,) crop frames.
 
     Returns:
-        (N, 47, 3) float32 x, y in crop units and weight, 0 where nothing is known, or where it lies so far out that it
-        cannot be this person's; and (N, 47) bool: which of them a person or a file placed.
+        (N, 47, 3) float32 x, y in crop units and confidence, as networks read them, 0 where nothing is known, or where
+        it lies so far out that it cannot be this person's; (N, 47) how much each counts; and (N, 47) bool: which of
+        them a person or a file placed.
     """
     best = torch.zeros(len(people), 47, 3)
     best_rank = torch.zeros(len(people), 47)
     for number in range(max(map(len, people), default=0)):
         sets = [person[number] if number < len(person) else None for person in people]
-        points = crop_points([each and _weighed(each) for each in sets], centre_px, box_height_px)
-        rank = crop_points([each and _ranked(each) for each in sets], centre_px, box_height_px)[..., 2]
+        points = crop_points([each and _weighed(each) for each in sets], centre_px, box_height_px, placed_error=0)
+        rank = crop_points([each and _ranked(each) for each in sets], centre_px, box_height_px, placed_error=0)[..., 2]
         far = (points[..., :2].abs() > _FARTHEST).any(-1) | ~torch.isfinite(points).all(-1)
         points, rank = points.masked_fill(far[..., None], 0.0), rank.masked_fill(far, 0.0)
         better = rank > best_rank
         best = torch.where(better[..., None], points, best)
         best_rank = torch.maximum(rank, best_rank)
-    return best, best_rank >= _RANK[Provenance.IMPORTED]
+    weight, placed = best[..., 2], best_rank >= _RANK[Provenance.IMPORTED]
+    confidence = torch.where(placed, weight * confidence_of(PLACED_ERROR), weight)
+    return torch.cat([best[..., :2], confidence[..., None]], -1), weight, placed
 
 
 def _weighed(points: Keypoints) -> Keypoints:

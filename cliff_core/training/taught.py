@@ -20,7 +20,8 @@ class Taught:
     Attributes:
         rows: (N,) their numbers among everybody.
         features: (M, F) of everybody, in memory or in a file.
-        bbox_info: (M, 3), points: (M, 47, 3), weight: (M, 47) how far each point supervises, of everybody.
+        bbox_info: (M, 3), points: (M, 47, 3), placed: (M,) bool whose points were placed, of everybody.
+        weight: (M, 47) how far each point supervises, of everybody.
         known: (47,) bool, which points the body knows.
         edits: what annotators set, of everybody.
     """
@@ -29,6 +30,7 @@ class Taught:
     features: Rows
     bbox_info: torch.Tensor
     points: torch.Tensor
+    placed: torch.Tensor
     weight: torch.Tensor
     known: torch.Tensor
     edits: AnyEdits

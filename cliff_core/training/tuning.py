@@ -20,6 +20,7 @@ from cliff_core.execution.rows import Workspace
 from cliff_core.execution.team import Team
 from cliff_core.geometry.crop_units import project_to_crop
 from cliff_core.inference import regress
+from cliff_core.training.adam import Adam
 from cliff_core.training.beside import Beside
 from cliff_core.training.losses import positive_scale_loss, reprojection_loss
 from cliff_core.training.taught import CHUNK, Taught
@@ -164,7 +165,7 @@ class Tuning:
             end), the curve, and (2, N) each person's error of the withheld points before and after.
         """
         tuned, parameters = self._copy(model)
-        optimiser = torch.optim.Adam(parameters, self.settings.learning_rate, fused=True)  # a third of the time
+        optimiser = Adam(parameters, self.settings.learning_rate)
         generator = torch.Generator().manual_seed(self.settings.seed)
         stage = ALL_POINTS if withheld is None else CHOOSING
         chooses = withheld is not None and bool(withheld.any())
@@ -178,7 +179,7 @@ class Tuning:
             state = known
             curve = [Epoch(*values) for values in state["curve"]]
             _copy_into(parameters, state["parameters"])
-            optimiser.load_state_dict(state["optimiser"])
+            optimiser.go_on_from(state["optimiser"])
             generator.set_state(state["generator"])
             kept, before, after = state["kept"], state["before"], state["after"]
             for epoch in curve:
@@ -194,7 +195,7 @@ class Tuning:
             if self.team.leads:
                 state = {"key": key, "curve": [astuple(each) for each in curve], "generator": generator.get_state()}
                 state |= {"parameters": [parameter.detach() for parameter in parameters], "kept": kept}
-                state |= {"optimiser": optimiser.state_dict(), "before": before, "after": after, "is_done": is_done}
+                state |= {"optimiser": optimiser.state(), "before": before, "after": after, "is_done": is_done}
                 self.work.remember(name, state)
 
         for number in range(curve[-1].number + 1, epochs + 1):
@@ -253,7 +254,8 @@ class Tuning:
 
     def _regress(self, model: nn.Module, some: torch.Tensor, given: torch.Tensor):
         rows = self.people.rows[some]
-        return regress(model, self.people.features[rows], self.people.bbox_info[rows], given)
+        people = self.people
+        return regress(model, people.features[rows], people.bbox_info[rows], given, people.placed[rows])
 
     def _epoch(
         self, tuned, parameters, optimiser, generator, withheld, prior, watch: Watch, beside: Beside | None
@@ -272,7 +274,7 @@ class Tuning:
             if beside is not None:  # the other half hears of it now and then
                 stops = number % _HEARS_EVERY == 0 and beside.agrees(stops)
             if shared is None:
-                optimiser.zero_grad()
+                optimiser.clear()
             else:
                 shared.zero_()
                 shared[-1] = float(stops)
@@ -317,13 +319,15 @@ class Tuning:
         sums = torch.zeros(5, dtype=torch.float64)  # errors and weights of fitted and withheld points, distances
         for some in self._own_chunks():
             rows, given = self.people.rows[some], self.people.given(some, withheld)
-            rotmat, betas, cam_crop = self._regress(tuned, some, given)
+            first = prior[some]  # what it predicts before it is tuned
+            rotmat, betas, cam_crop = self._regress(tuned, some, given) if number else first.split([216, 10, 3], 1)
+            rotmat = rotmat.view(-1, 24, 3, 3)
             projected = project_to_crop(self.body(rotmat, betas).points(), cam_crop, self.people.bbox_info[rows])
             # one absurd point must not choose the epoch, and a doubtful one counts less
             error = (projected - self.people.points[rows][..., :2]).norm(dim=-1).clamp(max=1)
             weight = self.people.weight[rows]
             fitted = given[..., 2] > 0
-            apart = (rotmat - prior[some][:, :216].view_as(rotmat)).square().mean((1, 2, 3)).sum()
+            apart = (rotmat - first[:, :216].view_as(rotmat)).square().mean((1, 2, 3)).sum()
             parts = [(error * weight)[fitted].sum(), weight[fitted].sum(), *torch.zeros(2), apart]
             if withheld is not None:
                 held = withheld[some]

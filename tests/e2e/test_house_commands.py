@@ -63,6 +63,17 @@ def test_an_unknown_file_is_one_line_and_exit_1(tmp_path, file):
     assert file in line
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names are always text elsewhere")
+@pytest.mark.parametrize("name", [os.fsdecode(b"bad\xff"), "n" * 300])
+def test_a_name_that_cannot_be_is_one_line_and_exit_1(tmp_path, name):
+    done = run("new", tmp_path / name)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert ascii(name)[1:-1] in line
+    assert "fault of the program" not in line
+
+
 def test_json_holds_the_error_too(tmp_path):
     done = run("check", tmp_path / "körper.npz", "--json")
     assert done.returncode == 1

@@ -110,20 +110,30 @@ def workers_of(pid: int) -> list[int]:
     return found
 
 
-def doing(folder: Path, since: float = 0.0) -> str:
-    """What the latest job said last that it does, since a time."""
+def doing(folder: Path, since: float = 0.0) -> tuple[str, float]:
+    """What the latest job said last that it does, since a time, and which share of it is done."""
     for run in reversed(RunFolder.all_of(folder)):
         try:
             news = [json.loads(line) for line in run.news.read_bytes().splitlines()[-20:] if line.endswith(b"}")]
         except OSError:
-            return ""
-        return next((each["text"] for each in reversed(news) if each["kind"] == "progress" and each["t"] > since), "")
-    return ""
+            break
+        for each in reversed(news):
+            if each["kind"] == "progress" and each["t"] > since:
+                return each["text"], each["done"] / max(1, each["total"])
+        break
+    return "", 0.0
+
+
+def is_there(folder: Path, since: float, moment: str, share: float) -> bool:
+    """Whether a job has done that share of something, or does what comes after it."""
+    text, done = doing(folder, since)
+    return text in ORDER and (ORDER.index(text), done) >= (ORDER.index(moment), share)
 
 
 def kill_something(folder: Path, watcher: subprocess.Popen, whom: str) -> str:
     """Kill one of them if it is there; says whom, and at what."""
-    said = f"{whom} while {doing(folder)}"
+    text, share = doing(folder)
+    said = f"{whom} while {text}, {share:.0%}"
     if whom == "window":
         watcher.kill()
         return said
@@ -142,18 +152,18 @@ def kill_something(folder: Path, watcher: subprocess.Popen, whom: str) -> str:
     return said
 
 
-def disturbed(folder: Path, settings: dict, dice: random.Random, kills: list[str], longest_s: float) -> list[str]:
-    """Refine with something killed again and again, at random moments or "while" it does something; then let it end."""
+def disturbed(folder: Path, settings: dict, dice: random.Random, kills: list[tuple[str, str]]) -> list[str]:
+    """Refine, with somebody killed when a random share of something is done, again and again; then let it end.
+
+    By what is done and not by the clock: how fast it is depends on what else the machine does.
+    """
     killed = []
-    for kill in kills:
-        whom, _, moment = kill.partition(" while ")
-        moments = ORDER[ORDER.index(moment) :] if moment else ()  # a job whose window died goes on meanwhile
-        watcher, since = watch(folder, settings), time.time()
-        until = time.monotonic() + (SECONDS if moment else dice.uniform(0.05, 0.3) * longest_s)
-        while time.monotonic() < until and watcher.poll() is None and doing(folder, since) not in moments:
+    for whom, moment in sorted(kills, key=lambda kill: ORDER.index(kill[1])):
+        watcher, since, share = watch(folder, settings), time.time(), dice.uniform(0, 0.9)
+        until = time.monotonic() + SECONDS
+        # a job whose window died has gone on meanwhile, maybe with what comes next
+        while time.monotonic() < until and watcher.poll() is None and not is_there(folder, since, moment, share):
             time.sleep(0.02)
-        if moment:
-            time.sleep(dice.uniform(0, 0.03) * longest_s)
         if watcher.poll() == 0:  # it was quicker
             watcher.communicate()
             return killed
@@ -174,10 +184,10 @@ def test_a_refinement_of_which_window_job_and_worker_are_killed_gives_the_same_b
     settings = {"model": str(small_weights), "workers": 2, "epochs": 4}
     calm, rough = copied(few, "calm"), copied(few, "rough")
     _, before = contents(calm)
-    started = time.monotonic()
     finished(calm, settings)
-    longest = time.monotonic() - started
-    killed = disturbed(rough, settings, random.Random(3), ["window", "job", "worker"], longest)
+    killed = disturbed(
+        rough, settings, random.Random(3), [("window", LOOKING), ("job", CHOOSING), ("worker", CHOOSING)]
+    )
     (expected, _), (found, own) = contents(calm), contents(rough)
     assert set(killed) - {"nobody"}
     same(found, expected)
@@ -216,9 +226,8 @@ def test_killed_at_random_a_refinement_of_two_thousand_people_gives_what_an_undi
     finished(calm, settings)
     longest = time.monotonic() - started
     dice = random.Random(seed)
-    kills = [dice.choice(["window", "job", "worker"]) for _ in range(kills_wanted)]
-    kills += [f"{dice.choice(['window', 'job', 'worker'])} while {moment}" for moment in MOMENTS]
-    killed = disturbed(rough, settings, dice, kills, longest)
+    moments = [*(dice.choice(ORDER) for _ in range(kills_wanted)), *MOMENTS]
+    killed = disturbed(rough, settings, dice, [(dice.choice(["window", "job", "worker"]), each) for each in moments])
     (expected, _), (found, own) = contents(calm), contents(rough)
     apart = max(np.abs(body - found[uid]).max() for uid, body in expected.items() if body is not None)
     print(f"{people} people, {longest:.0f} s undisturbed; killed: {killed}; bodies differ by {apart:.1e} at most")

@@ -19,14 +19,14 @@ import torch
 from PIL import Image
 
 from annotator.cli import main
-from annotator.predict import predict_photos
 from cliff_core.execution.device import Precision, choose_compute
 from cliff_core.formats.cliff_gt import read_cliff_gt
 from cliff_core.geometry.camera import full_frame_translation
-from cliff_core.geometry.crop import OFFICIAL_CROP, bbox_info, crop_frame, crop_image, diagonal_focal_length, normalise
+from cliff_core.geometry.crop import OFFICIAL_CROP, bbox_info, crop_frame, crop_image, normalise
 from cliff_core.geometry.rotations import rotvec_to_rotmat
 from cliff_core.images import read_image
 from cliff_core.models import load_cliff
+from cliff_core.records import Camera
 from cliff_core.resources import resource_path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -34,13 +34,6 @@ BROKEN = ("broken.jpg", "empty.jpg", "text.jpg")
 NOBODY = ("dot.png", "nobody.jpg")
 WITH_PEOPLE = ("astronaut.jpg", "cmyk.jpg", "deep.png", "grey.png", "ünïcode 人/фото.jpg", "turned.jpg")
 SIZE = (400, 512)  # of the upright photos
-
-
-@pytest.fixture(scope="module")
-def portrait():
-    """Somebody on a photo, upright and higher than wide."""
-    with Image.open(resource_path("sample", "photos", "astronaut.jpg")) as image:
-        return image.convert("RGB").crop((56, 0, 456, 512))
 
 
 @pytest.fixture(scope="module")
@@ -315,7 +308,7 @@ def test_an_official_checkpoint_and_an_smpl_file_go_through_the_same_code(offici
     rgb = read_image(folder / "astronaut.jpg")
     centre, height = crop_frame(np.array([[60.0, 40.0, 320.0, 480.0]]), OFFICIAL_CROP)
     size = np.array([SIZE], dtype=float)
-    focal = diagonal_focal_length(size)
+    focal = np.array([Camera.guess(SIZE).focal_length_px])
     patch = torch.from_numpy(normalise(crop_image(rgb, centre[0], height[0], OFFICIAL_CROP)[None], OFFICIAL_CROP))
     info = torch.from_numpy(bbox_info(centre, height, focal, size)).float()
     with torch.inference_mode():
@@ -358,55 +351,3 @@ def test_ctrl_c_leaves_bodies_for_exactly_the_overlays_that_are_there(folder, tm
     assert "interrupted" in errors.splitlines()[-1]
     assert 4 <= len(finished) < 200
     assert sorted(set(arrays_of(out)["imgname"])) == finished
-
-
-@pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="needs Linux's counter of memory in use")
-def test_memory_does_not_grow_with_the_number_of_photos(tmp_path, portrait):
-    large = portrait.resize((2400, 3072))
-    for number in range(10):
-        large.save(tmp_path / f"{number:02}.jpg")
-    in_use_mb = []
-
-    def watch(done, total, text):
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        in_use_mb.append(pages * os.sysconf("SC_PAGE_SIZE") / 2**20)
-
-    predict_photos([tmp_path], tmp_path / "out", progress=watch)
-    growth = max(in_use_mb[6:]) - max(in_use_mb[:6])
-    # Five photos more, 21 MB each: kept, they would be 105 MB. What two workers hold differs by a copy or two.
-    assert growth < 55
-
-
-def peak_rss_mb(photos, out):
-    """What one run of the command took from the system at most."""
-    script = (
-        "import resource, sys; from annotator.cli import main\n"
-        "assert main(sys.argv[1:]) == 0\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)\n"
-    )
-    command = [sys.executable, "-c", script, "predict", str(photos), "--out", str(out)]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    return int(done.stderr.split()[-1]) / (2**20 if sys.platform == "darwin" else 2**10)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no such counter in the standard library")
-def test_four_times_the_photos_take_no_more_memory_from_the_system(tmp_path, portrait):
-    large = portrait.resize((1600, 2048))
-    for name, count in (("few", 30), ("many", 120)):
-        (tmp_path / name).mkdir()
-        for number in range(count):
-            large.save(tmp_path / name / f"{number:03}.jpg")
-    growth = peak_rss_mb(tmp_path / "many", tmp_path / "out") - peak_rss_mb(tmp_path / "few", tmp_path / "out")
-    # 90 more photos of 9.4 MB would be 844 MB; runs over the same photos differ by some 30 MB.
-    assert growth < 200
-
-
-@pytest.mark.slow
-def test_a_photo_of_a_hundred_megapixels_is_a_photo_like_any_other(tmp_path, portrait):
-    portrait.resize((8900, 11392)).save(tmp_path / "poster.jpg", quality=80)
-    code, text, _ = run("predict", tmp_path / "poster.jpg", "--out", tmp_path / "out", "--json")
-    assert code == 0
-    assert json.loads(text)["people"] >= 1
-    assert arrays_of(tmp_path / "out")["image_size"][0].tolist() == [8900, 11392]
-    assert read_image(tmp_path / "out" / "overlays" / "poster.jpg").shape[0] <= 2000

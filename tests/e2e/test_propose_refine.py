@@ -18,6 +18,7 @@ from annotator.commands import AddPerson, MovePoint, SetBetas, SetCamera, SetPos
 from annotator.jobs import JobRequest, Jobs
 from annotator.project import create_project, open_project
 from annotator.project.importing import import_file
+from annotator.worklist import INSIDE, SUSPICION
 from cliff_core.models import load_cliff
 from cliff_core.records import Box, Camera, Provenance
 
@@ -140,6 +141,19 @@ def test_people_who_are_known_get_bodies_and_keep_their_points(labelled):
         assert all(person.body is not None for person in people)
         assert all(person.predictions["points/coco17"].run.kind is Provenance.IMPORTED for person in people)
         assert all(person.predictions["box"].run.kind is Provenance.IMPORTED for person in people)
+        assert project.database.value("SELECT count(*) FROM measure WHERE name = ?", [INSIDE]) == PEOPLE
+
+
+def test_a_propose_that_could_read_no_photo_fails_and_says_how_to_find_them(bare, tmp_path):
+    folder = Path(shutil.copytree(bare, tmp_path / "project"))
+    with open_project(folder) as project, project.database.transaction():
+        project.database.execute("UPDATE root SET near = NULL, far = ?", [str(tmp_path / "gone")])
+
+    done = run("propose", folder)
+
+    assert done.returncode == 1
+    assert done.stdout.count("no such file") == len(PHOTOS)
+    assert "`relink` finds photos that have moved" in done.stdout
 
 
 @pytest.mark.slow
@@ -238,14 +252,40 @@ def test_refine_learns_from_points_and_changes_nothing_that_a_person_set(labelle
                 key: value for key, value in after.items() if not key.startswith("from/")
             }
         assert np.array_equal(project.person(people[3].id).body.params.pose_rotvec, finished.pose_rotvec)
-        measured = dict(project.database.rows("SELECT person_id, value FROM measure WHERE name = 'suspicion'"))
-        assert len(measured) == PEOPLE
-        assert all(np.isfinite(value) for value in measured.values())
+        for name in (SUSPICION, INSIDE):
+            measured = dict(project.database.rows("SELECT person_id, value FROM measure WHERE name = ?", [name]))
+            assert len(measured) == PEOPLE
+            assert all(np.isfinite(value) for value in measured.values())
         changed = [person for person in project.people() if person.body.model.endswith("-refined")]
         assert len(changed) == report["changed"] >= PEOPLE - 3
         project.revert(report["step"])
         assert not any(person.body.model.endswith("-refined") for person in project.people())
     assert load_cliff(tmp_path / "out" / "weights.pt").name == f"{load_cliff().name}-refined"
+
+
+def test_refine_gives_a_body_to_people_who_have_none_whatever_it_is_worth_to_the_others(bare, tmp_path):
+    folder = copied(bare, tmp_path)
+    shutil.copytree(bare.parent / "photos", tmp_path / "photos")
+    with open_project(folder) as project:
+        import_file(project, SAMPLE / "keypoints.json")
+        first = project.photo_named(PHOTOS[0]).id
+        apply_job(project, finish(project, JobRequest("propose", {"photos": [first]})))
+        before = {person.id: person.body for person in project.people()}
+    without = [number for number, body in before.items() if body is None]
+    assert 0 < len(without) < len(before)
+    shown = run("worklist", folder)
+    assert f"{len(without)} people have no body yet: propose predicts them" in shown.stdout, shown.stderr
+    done = run("refine", folder, "--json")
+    report = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    with open_project(folder) as project:
+        assert all(person.body is not None for person in project.people())
+        stays = [project.person(number).body.params for number in before if number not in without]
+    if not report["applied"]:  # what people have stays where points do not say that the new one is better
+        old = [before[number].params for number in before if number not in without]
+        assert all(np.array_equal(a.pose_rotvec, b.pose_rotvec) for a, b in zip(stays, old, strict=True))
+        assert report["changed"] == len(without)
+    assert "no body" not in run("worklist", folder).stdout
 
 
 @pytest.mark.slow
@@ -300,6 +340,8 @@ def test_focal_lengths_follow_from_a_persons_word_a_photos_notes_or_the_people_o
     with project:
         numbers = {photo.name: photo.id for photo in project.photos()}
         project.edit(SetCamera(numbers["park_walk.jpg"], set_by_hand))
+        given_back = Camera.guess((640, 960))
+        project.edit(SetCamera(numbers["gym_kick.jpg"], given_back, source=Provenance.MODEL))
     assert run("propose", folder).returncode == 0
     with open_project(folder) as project:
         before = {photo.name: photo.camera for photo in project.photos()}

@@ -110,7 +110,7 @@ def test_offline_work_comes_back_and_rejections_return_to_their_annotator(split)
     assert (again.state, again.verdict) == ("done", "")
     assert again.own["pose/left_knee"] == [0.4, 0.0, 0.0, "human"]
     text = run("worklist", split)
-    assert "people corrected" in text
+    assert "People corrected" in text
     assert "nobody is left to look at" in text
 
 

@@ -54,7 +54,7 @@ def test_people_whose_features_are_filled_in_are_not_looked_at(tmp_path, predict
 
 @pytest.mark.slow
 def test_refining_is_measured_in_all_its_parts(tmp_path):
-    settings = RefineSettings(people=6, epochs=1, small=40, large=400)
+    settings = RefineSettings(people=6, epochs=1, small=40, large=400, many=12)
     numbers = measure_refine(tmp_path / "bench", settings, 0, silent)
     values = numbers.values
     assert values["2 workers against 1, largest difference"] < 1e-4
@@ -62,5 +62,7 @@ def test_refining_is_measured_in_all_its_parts(tmp_path):
     small, large = (values[f"refine, {people} people, MB"] for people in (40, 400))
     assert large < 1.1 * small
     assert all(np.isfinite(value) and value != 0 for name, value in values.items() if "difference" not in name)
+    assert values["many, largest difference"] < 1e-4
     assert "workers against one" in numbers.summary
+    assert "times as fast" in numbers.summary
     assert "kB a person" in numbers.summary

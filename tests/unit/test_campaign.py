@@ -20,7 +20,7 @@ from cliff_core.images import write_image
 from cliff_core.models import load_cliff
 from cliff_core.records import Camera, Keypoints, Provenance
 
-STRANGERS, FRAMES = 60, 50
+STRANGERS, FRAMES = 120, 50
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from cliff_core.images import read_image
 from cliff_core.inference import Crops, Predictor, crop_points
 from cliff_core.models import load_cliff
 from cliff_core.models.open_cliff import OpenCliff, OpenCliffConfig
-from cliff_core.records import Box, Camera, Keypoints
+from cliff_core.records import Box, Camera, Keypoints, Provenance
 from cliff_core.resources import resource_path
 from cliff_core.skeletons import COCO23, JOINT_SETS
 
@@ -67,8 +67,17 @@ def test_points_of_other_joint_sets_are_matched_by_name():
     keypoints = Keypoints.uniform("body25", pixels, np.full(count, 2))
     points = crop_points([keypoints, None], np.zeros((2, 2)), np.full(2, 2.0))
     wrist = JOINT_SETS["body25"].index("right_wrist")
-    np.testing.assert_allclose(points[0, COCO23.index("right_wrist")], [*pixels[wrist], 1.0])
+    np.testing.assert_allclose(points[0, COCO23.index("right_wrist"), :2], pixels[wrist])
     assert (points[1] == 0).all()
+
+
+def test_placed_points_say_how_exact_they_are_and_detected_ones_how_sure():
+    pixels, sure = np.ones((17, 2)), np.full(17, 0.9)
+    placed = Keypoints.uniform("coco17", pixels, np.full(17, 2))
+    detected = Keypoints.uniform("coco17", pixels, np.full(17, 2), sure, Provenance.MODEL)
+    where = np.zeros((2, 2)), np.full(2, 256.0)
+    assert crop_points([placed, detected], *where, placed_error=4 / 128)[:, 0, 2].tolist() == pytest.approx([0.5, 0.9])
+    assert crop_points([placed, detected], *where, placed_error=0)[:, 0, 2].tolist() == pytest.approx([1.0, 0.9])
 
 
 def test_people_of_several_photos_are_joined_in_order(predictor):

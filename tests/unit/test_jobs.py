@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,10 @@ from annotator.commands import AddPerson, Exclude, MarkEmpty, MovePoint, SetPose
 from annotator.jobs import Job, JobError, JobRequest, Jobs
 from annotator.loop import run_here, run_job_here
 from annotator.project import Prediction, Run, create_project, open_project
+from annotator.project.queries import worst_first
 from annotator.runs import CANCELLED, DONE, JOURNAL, Cancelled, News, RunFolder
-from annotator.shards import Shard, ShardRow, read_shard, write_shard
+from annotator.shards import BODILESS, Shard, ShardRow, read_shard, write_shard
+from annotator.worklist import INSIDE, next_people
 from cliff_core.images import write_image
 from cliff_core.records import Box, Camera, Keypoints, Provenance, SmplParams
 
@@ -185,6 +188,27 @@ def test_shards_that_come_later_belong_to_the_same_step(project):
     assert [len(project.people_on(photo)) for photo in (1, 2)] == [0, 1]
 
 
+def test_what_is_of_people_without_a_body_can_be_taken_in_alone_and_the_rest_later(project):
+    bare = replace(newcomer(2, uid="b" * 32), predictions=(Prediction(Box(3, 3, 23, 40), None),))
+    apply_job(project, job_with(project, Shard((newcomer(1), bare), notes=NOTES)))
+    (known,), (bodiless,) = project.people_on(1), project.people_on(2)
+    rows = [ShardRow(each.photo_id, (prediction(seed=7),), each.id) for each in (bodiless, known)]
+    first, second = (
+        Shard((row,), notes={**NOTES, BODILESS: is_so}) for row, is_so in zip(rows, (True, False), strict=True)
+    )
+    job = ended(project, first, second, kind="refine")
+    applied = apply_job(project, job, only_bodiless=True)
+    assert (applied.changed, applied.photos) == (1, {2})
+    assert project.person(bodiless.id).body is not None
+    assert np.array_equal(project.person(known.id).body.params.betas, known.body.params.betas)
+    assert apply_job(project, job, only_bodiless=True).shards == 0
+    assert is_left(project, job)
+    assert is_current(project, job)
+    rest = apply_job(project, job)
+    assert (rest.changed, rest.step) == (1, applied.step)
+    assert np.array_equal(project.person(known.id).body.params.betas, prediction(seed=7).params.betas)
+
+
 def test_nothing_comes_back_that_a_person_has_undone(project):
     job = job_with(project, Shard((newcomer(1),), notes=NOTES))
     step = apply_job(project, job).step
@@ -236,6 +260,15 @@ def test_suspicion_comes_with_the_person(project):
     (person,) = project.people_on(1)
     sql = "SELECT value FROM measure WHERE name = 'suspicion' AND person_id = ?"
     assert project.database.value(sql, [person.id]) == 0.75
+
+
+def test_how_deep_a_body_is_inside_itself_comes_with_the_person(project):
+    row = replace(newcomer(1), inside_mm=41.5)
+    apply_job(project, job_with(project, Shard((row, newcomer(2, uid="b" * 32)), notes=NOTES)))
+    found = worst_first(project.database, INSIDE)
+    assert [(value, photo) for value, _, photo in found] == [(41.5, 1)]
+    said = {entry.photo_id: "its body is 42 mm inside itself" in entry.why for entry in next_people(project, 2)}
+    assert said == {1: True, 2: False}
 
 
 def test_a_photo_without_anybody_is_remembered(project):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from annotator.refine_report import _table
 from annotator.refine_result import (
     BETTER,
     SAME,
@@ -13,6 +14,10 @@ from annotator.refine_result import (
     verdict_of,
     withheld_gain,
 )
+
+_SAID = """people photos supervising points labelled_points edited_joints edited_betas edited_places withheld_before
+withheld_after withheld_nearer withheld_people refined kept moved_mm suspicion_mm taught asked_before_mm
+asked_after_mm""".split()
 
 
 def people(gain: float, spread: float, count: int = 50) -> tuple[np.ndarray, np.ndarray]:
@@ -54,6 +59,12 @@ def test_of_too_few_nothing_is_said():
     assert verdict_of(withheld_gain(np.array([0.1, 0.2]), np.array([0.05, 0.1]))) == UNKNOWN
     assert verdict_of(withheld_gain(np.full(5, np.nan), np.full(5, np.nan))) == UNKNOWN
     assert verdict_of({}) == UNKNOWN
+
+
+def test_of_one_person_the_report_says_the_gain_without_a_spread():
+    said = withheld_gain(np.array([0.2]), np.array([0.1])) | dict.fromkeys(_SAID, 0) | {"rounds": []}
+    assert said["withheld_gain_error"] is None
+    assert "<td>50.0 %</td>" in _table(said)
 
 
 def test_bodies_that_are_older_than_the_points_are_worth_replacing_unless_the_network_got_worse():

@@ -125,6 +125,28 @@ def test_it_says_when_to_refine_again(project):
     assert "accepted unseen" in told.text
 
 
+def test_who_has_no_body_yet_is_to_be_predicted_before_anything_is_corrected(project):
+    fill(project, {"beach.png": 80.0})
+    boxed = (Prediction(Box(3, 3, 30, 40), None),)
+    rows = [ShardRow(project.photo_named(name).id, boxed, uid=name[6:].ljust(32, "0")) for name in NAMES[:3]]
+    run = RunFolder.create(project.folder, JobRequest("import"))
+    write_shard(run.shards / "000000-a.npz", Shard(tuple(rows), notes=NOTES))
+    apply_job(project, Job(run))
+    assert advice(project).text == "3 people have no body yet: propose predicts them."
+    numbers = [person.id for person in project.people() if person.body is None]
+    project.edit(SetState(numbers[0], "done"))
+    project.edit(Exclude(project.person(numbers[1]).photo_id))
+    assert advice(project).text == "1 people have no body yet: propose predicts them."
+    body = Prediction(
+        None, None, SmplParams(np.zeros((24, 3)), np.zeros(10), np.ones(3)), Camera(80.0, SIZE), np.ones(3)
+    )
+    run = RunFolder.create(project.folder, JobRequest("propose"))
+    written = Shard((ShardRow(project.person(numbers[2]).photo_id, (body,), numbers[2]),), notes=NOTES)
+    write_shard(run.shards / "000000-a.npz", written)
+    apply_job(project, Job(run))
+    assert "no body" not in advice(project).text
+
+
 def test_an_empty_project_has_nothing_to_look_at(project):
     assert next_people(project) == []
     assert "Nobody is in the project yet" in advice(project).text

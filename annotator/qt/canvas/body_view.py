@@ -214,13 +214,13 @@ class BodyView(QWidget):
 
     def draw_selected_joints(self, painter: QPainter, figure: Figure) -> None:
         """Somebody's joints, and the rings of the selected one."""
-        if figure.posed is None or figure.person.body is None:
+        if figure.posed is None or figure.written is None:
             return
         eye, strong = self.eye_of(figure), self.joints_first
         shown = eye.project(figure.posed.joints)
         person = figure.person.id
         pinned, locked = self.workspace.pinned(person), self.workspace.locked(person)
-        marks.draw_joints(painter, shown, figure.person.body.pose_source, pinned, locked, strong)
+        marks.draw_joints(painter, shown, figure.written.pose_source, pinned, locked, strong)
         for each in self.rings_shown():
             held = self.target.kind is Kind.RING and self.target.name == each.name
             colour = QColor(*ring.COLOURS[ring.NAMES.index(each.name)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QPointF, Qt, QVariantAnimation
+from PySide6.QtCore import QPointF, QRectF, Qt, QVariantAnimation
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
@@ -76,9 +76,20 @@ class PhotoView(BodyView):
         def find_then_read(project):
             return project.photo_file(photo.id)
 
+        def read(path):
+            if not path.exists():
+                raise FileNotFoundError(
+                    tr(
+                        "{path} is not there. Is its disk plugged in? If the folder was moved, "
+                        "“main.py relink” finds the photos again. Nothing of your work is lost.",
+                        path=str(path),
+                    )
+                )
+            return Backdrop(read_image(path))
+
         def found(path):
             if self._photo_id == photo.id:
-                self._ticket = self._desk.read(lambda: Backdrop(read_image(path)), arrived, failed)
+                self._ticket = self._desk.read(lambda: read(path), arrived, failed)
 
         def arrived(backdrop: Backdrop):
             if self._photo_id == photo.id:
@@ -251,9 +262,6 @@ class PhotoView(BodyView):
 
     def draw_marks(self, painter: QPainter) -> None:
         """Boxes, points, joints; the selected person's strong and on top."""
-        if self._message:
-            painter.setPen(QColor(theme.current().quiet_text))
-            painter.drawText(self.rect().adjusted(48, 48, -48, -48), _CENTRED, self._message)
         options, selected = self.workspace.options, self.workspace.document.selected
         figures = sorted(self.workspace.figures.all(), key=lambda figure: figure.person.id == selected)
         for figure in figures:
@@ -273,6 +281,19 @@ class PhotoView(BodyView):
             painter.setPen(QPen(QColor(255, 255, 255, 110), 1.0))
             painter.drawLine(QPointF(x, 0), QPointF(x, self.height()))
             painter.drawLine(QPointF(0, y), QPointF(self.width(), y))
+        if self._message:
+            self._draw_message(painter)
+
+    def _draw_message(self, painter: QPainter) -> None:
+        """Why there is no photo, on a plate above the bodies."""
+        roles = theme.current()
+        room = QRectF(self.rect()).adjusted(48, 24, -48, -24)
+        plate = painter.boundingRect(room, _CENTRED_ABOVE, self._message).adjusted(-16, -10, 16, 10)
+        painter.setPen(QColor(roles.hairline))
+        painter.setBrush(QColor(roles.panel))
+        painter.drawRoundedRect(plate, 6, 6)
+        painter.setPen(QColor(roles.text))
+        painter.drawText(plate.adjusted(16, 10, -16, -10), _CENTRED_ABOVE, self._message)
 
     def _place_of(self, target: Target) -> np.ndarray | None:
         part, person = target.part, target.person
@@ -292,6 +313,8 @@ class PhotoView(BodyView):
     def _show_tool(self) -> None:
         tool, point = self.workspace.tool, self.workspace.point_selected()
         self.setCursor(Qt.CursorShape.ArrowCursor if tool is Tool.DRAG else Qt.CursorShape.CrossCursor)
+        if tool is not Tool.DRAG:
+            self.setFocus(Qt.FocusReason.OtherFocusReason)  # for Escape
         if tool is Tool.PLACE and point is not None:
             words = tr(point.replace("_", " "))
             self.workspace.hint.emit(tr("Click where the {point} is; E skips it, Esc ends", point=words))
@@ -317,4 +340,4 @@ class PhotoView(BodyView):
         super().resizeEvent(event)
 
 
-_CENTRED = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+_CENTRED_ABOVE = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap

@@ -22,6 +22,7 @@ from annotator.qt.canvas.limbs import paint_limbs
 from annotator.qt.strings import tr
 from annotator.qt.widgets import button, row
 from annotator.qt.workspace import Workspace
+from cliff_core.rendering.points import SUBPIXEL_BITS, fixed_point
 from cliff_core.rendering.rasteriser import Canvas
 from cliff_core.skeletons import SMPL24
 
@@ -86,10 +87,11 @@ class SideView(BodyView):
         self.moved()
 
     def _frame_anew(self) -> None:
-        photo = self.workspace.document.photo
+        photo, figure = self.workspace.document.photo, self.workspace.figure
         shown = (None if photo is None else photo.id, self.workspace.document.selected)
         if shown != self._framed or self._is_out_of_view():
-            self._framed = shown
+            has_body = figure is not None and figure.posed is not None  # else it is framed once it has one
+            self._framed = shown if has_body else (None, None)
             self.frame_person()
 
     def _is_out_of_view(self) -> bool:
@@ -163,13 +165,13 @@ class SideView(BodyView):
         x1, z1 = np.ceil(self._pivot_m[[0, 2]] + _GRID_REACH_M)
         y = self._floor_m
         corners = eye.project(np.array([(x0, y, z0), (x1, y, z0), (x1, y, z1), (x0, y, z1)])) * ratio
-        cv2.fillConvexPoly(ground, _fixed(corners), _pixel("floor"), cv2.LINE_AA, 4)
+        cv2.fillConvexPoly(ground, fixed_point(corners), _pixel("floor"), cv2.LINE_AA, SUBPIXEL_BITS)
         for step, colour in ((_FINE_GRID_M, "fine_grid"), (_GRID_M, "grid")):
             xs, zs = np.arange(x0, x1 + 1e-6, step), np.arange(z0, z1 + 1e-6, step)
             ends = np.array([[(x, y, z0), (x, y, z1)] for x in xs] + [[(x0, y, z), (x1, y, z)] for z in zs])
             lines = eye.project(ends.reshape(-1, 3)).reshape(-1, 2, 2) * ratio
-            kept = list(_fixed(lines[np.isfinite(lines).all(axis=(1, 2))]))
-            cv2.polylines(ground, kept, False, _pixel(colour), max(1, round(ratio)), cv2.LINE_AA, 4)
+            kept = list(fixed_point(lines[np.isfinite(lines).all(axis=(1, 2))]))
+            cv2.polylines(ground, kept, False, _pixel(colour), max(1, round(ratio)), cv2.LINE_AA, SUBPIXEL_BITS)
         return ground
 
     def _cast_shadow(self, ground: np.ndarray, figure: Figure, eye: Eye, ratio: float) -> None:
@@ -300,10 +302,6 @@ def _pixel(role: str) -> tuple[int, int, int, int]:
     """A colour of the theme as the picture has it, blue first."""
     red, green, blue = theme.rgb(role)
     return blue, green, red, 255
-
-
-def _fixed(points: np.ndarray) -> np.ndarray:
-    return np.round(np.clip((points - 0.5) * 16, -(2**28), 2**28)).astype(np.int32)
 
 
 _CENTRED = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap

@@ -63,7 +63,7 @@ class Alternatives(QWidget):
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(4)
         self._grid.setColumnStretch(_COLUMNS, 1)
-        layout = column(self.title)
+        layout = column(self.title, spacing=4)
         layout.addLayout(self._grid)
         self.setLayout(layout)
         workspace.when(Change.PHOTO | Change.PEOPLE | Change.SELECTION, self._ask)
@@ -141,11 +141,7 @@ class Alternatives(QWidget):
             made.clicked.connect(lambda _=False, number=number: self._take(number))
             self._grid.addWidget(made, number // _COLUMNS, number % _COLUMNS, Qt.AlignmentFlag.AlignLeft)
             self.buttons.append(made)
-        self.title.setText(
-            tr("The same in the photo, from the side (X takes the next):")
-            if len(pairs) > 1
-            else tr("No other depth fits")
-        )
+        self.title.setText(tr("Same in the photo, from the side (X):") if len(pairs) > 1 else tr("No other depth fits"))
         self._mark()
 
     def _mark(self) -> None:

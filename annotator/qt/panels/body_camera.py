@@ -10,8 +10,11 @@ from PySide6.QtWidgets import QDoubleSpinBox, QFormLayout, QWidget
 
 from annotator.commands import SetTransl
 from annotator.document import Change
-from annotator.edits import camera_of_field, set_camera
+from annotator.edits import camera_of_field, guess_camera, set_camera
+from annotator.figures import Figure
+from annotator.project.draft import Command
 from annotator.project.fields import source_of
+from annotator.project.state import Photo
 from annotator.qt.strings import tr
 from annotator.qt.widgets import button, column, label, row
 from annotator.qt.workspace import Workspace
@@ -76,9 +79,9 @@ class CameraPanel(QWidget):
         for field, value in ((self.focal, camera.focal_length_px), (self.angle, angle), (self.distance, depth)):
             with QSignalBlocker(field):
                 field.setValue(float(value))
-        own = photo.own.get("camera")
-        self.source.setText(_SOURCES[source_of(own)]())
-        self.guess.setEnabled(own is not None)
+        is_known = photo.known_camera is not None
+        self.source.setText(_SOURCES[source_of(photo.own.get("camera")) if is_known else None]())
+        self.guess.setEnabled(is_known)
         quality = None if figure is None else quality_of(figure)
         error = None if quality is None or not np.isfinite(quality.error_px) else quality.error_px
         words = "" if error is None else tr("2D error {now:.1f} px", now=error)
@@ -92,32 +95,29 @@ class CameraPanel(QWidget):
         quality = None if figure is None else quality_of(figure)
         self._error_before = None if quality is None or not np.isfinite(quality.error_px) else quality.error_px
 
-    def _set(self, camera: Camera) -> None:
+    def _set(self, make: Callable[[Photo, list[Figure]], Command]) -> None:
         photo = self.workspace.document.photo
         if photo is None:
             return
         self._note_error()
         try:
-            self.workspace.document.edit(set_camera(photo, self.workspace.figures.all(), camera))
+            self.workspace.document.edit(make(photo, self.workspace.figures.all()))
         except GeometryError as error:
             self.workspace.hint.emit(str(error))
             self._show()
 
     def _set_focal(self, focal_px: float) -> None:
-        photo = self.workspace.document.photo
-        if photo is not None:
+        def make(photo: Photo, figures: list[Figure]) -> Command:
             centre = None if photo.camera is None else photo.camera.principal_point_px
-            self._set(Camera(focal_px, photo.size_px, centre))
+            return set_camera(photo, figures, Camera(focal_px, photo.size_px, centre))
+
+        self._set(make)
 
     def _set_angle(self, degrees: float) -> None:
-        photo = self.workspace.document.photo
-        if photo is not None:
-            self._set(camera_of_field(photo, degrees))
+        self._set(lambda photo, figures: set_camera(photo, figures, camera_of_field(photo, degrees)))
 
     def _guess(self) -> None:
-        photo = self.workspace.document.photo
-        if photo is not None:
-            self._set(Camera.guess(photo.size_px))
+        self._set(guess_camera)
 
     def _set_distance(self, metres: float) -> None:
         """The person stays on their ray: nearer is larger."""

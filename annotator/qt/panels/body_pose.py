@@ -36,6 +36,7 @@ class PosePanel(QWidget):
         grid = QGridLayout()
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(2)
         for column_number, (move, words) in enumerate(
             zip(MOVES, (tr("Twist"), tr("Bend"), tr("Sideways")), strict=True)
         ):
@@ -51,16 +52,15 @@ class PosePanel(QWidget):
             grid.addWidget(label(words, "quiet"), 0, column_number)
             grid.addWidget(field, 1, column_number)
             self.angles[move] = field
-        self.pin = button(tr("Pin"), lambda: self._for_joint(workspace.pin), picture="push-pin", role="flat")
-        self.lock = button(tr("Lock"), lambda: self._for_joint(workspace.lock), picture="lock", role="flat")
-        self.reset = button(tr("Reset"), self._reset, picture="arrow-counter-clockwise", role="flat")
+        self.pin = button("", lambda: self._for_joint(workspace.pin), picture="push-pin", role="flat", tip=tr("Pin"))
+        self.lock = button("", lambda: self._for_joint(workspace.lock), picture="lock", role="flat", tip=tr("Lock"))
+        self.reset = button("", self._reset, picture="arrow-counter-clockwise", role="flat", tip=tr("Reset"))
         for each in (self.pin, self.lock):
             each.setCheckable(True)
         self.alternatives = Alternatives(workspace, desk)
-        layout = column(margin=4)
-        layout.addWidget(self.name)
+        layout = column(margin=4, spacing=4)  # the depths below shall be in view on a small laptop
+        layout.addLayout(row(self.name, -1, self.pin, self.lock, self.reset, spacing=2))
         layout.addLayout(grid)
-        layout.addLayout(row(self.pin, self.lock, self.reset, -1))
         layout.addWidget(self.alternatives)
         layout.addStretch(1)
         self.setLayout(layout)

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QListWidget, QListWidgetItem, QWidget
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, QTimer
+from PySide6.QtGui import QColor, QFontMetrics, QPainter
+from PySide6.QtWidgets import (
+    QListWidget,
+    QListWidgetItem,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QWidget,
+)
 
 from annotator.campaign import Campaign, campaign
 from annotator.project import open_project
@@ -14,13 +21,46 @@ from annotator.qt import theme
 from annotator.qt.background import Background
 from annotator.qt.session import Session
 from annotator.qt.strings import tr
-from annotator.qt.widgets import button, column, label, row
+from annotator.qt.widgets import button, column, label, row, short_name
 from annotator.worklist import Entry, next_people, own_share
 
 _LISTED = 20
-_ENTRY = Qt.ItemDataRole.UserRole
+_ENTRY, _SHOWN = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
+_MARGIN = 6
+_WRAPPED = Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap
 _PLOT_HEIGHT = 130
 _REST_MS = 200
+
+
+class _EntryDelegate(QStyledItemDelegate):
+    """Draws somebody: photo and gain in a line, below it the reasons, as many lines as they need."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
+        _, _, reasons = index.data(_SHOWN)
+        metrics: QFontMetrics = option.fontMetrics  # type: ignore[attr-defined]
+        width = self.parent().viewport().width()  # type: ignore[attr-defined]
+        words = metrics.boundingRect(QRect(0, 0, width - 2 * _MARGIN, 10_000), _WRAPPED, reasons)
+        return QSize(width, metrics.height() + words.height() + 2 * _MARGIN)
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        photo, gain, reasons = index.data(_SHOWN)
+        roles, state = theme.current(), option.state  # type: ignore[attr-defined]
+        frame: QRect = option.rect  # type: ignore[attr-defined]
+        painter.save()
+        if state & (QStyle.StateFlag.State_Selected | QStyle.StateFlag.State_MouseOver):
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(roles.selection if state & QStyle.StateFlag.State_Selected else roles.hover))
+            painter.drawRoundedRect(frame, 4, 4)
+        place, metrics = frame.adjusted(_MARGIN, _MARGIN, -_MARGIN, -_MARGIN), painter.fontMetrics()
+        name = short_name(photo, metrics, place.width() - metrics.horizontalAdvance(gain))
+        painter.setPen(QColor(roles.text))
+        painter.drawText(place, Qt.AlignmentFlag.AlignTop, name + gain)
+        painter.setPen(QColor(roles.quiet_text))
+        painter.drawText(place.adjusted(0, metrics.height(), 0, 0), _WRAPPED, reasons)
+        painter.restore()
 
 
 class CampaignPanel(QWidget):
@@ -44,9 +84,10 @@ class CampaignPanel(QWidget):
         self.advice = label("", "quiet", wrap=True, name="campaign_advice")
         self.list = QListWidget()
         self.list.setAccessibleName(tr("Whom to look at next"))
-        self.list.setWordWrap(True)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.list.setSpacing(3)
+        self.list.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
+        self.list.setResizeMode(QListWidget.ResizeMode.Adjust)
+        self.list.setItemDelegate(_EntryDelegate(self.list))
         self.list.itemActivated.connect(self._go)
         self.go_button = button(tr("Go there"), lambda: self._go(self.list.currentItem()), name="campaign_go")
         self._layout = column(self.words, self.advice, margin=12)
@@ -101,7 +142,7 @@ class CampaignPanel(QWidget):
         if ways:
             parts.append(
                 tr(
-                    "{people} people corrected with {actions} actions; their joints moved by {mm:.0f} mm (median).",
+                    "People corrected: {people}. Actions: {actions}. Their joints moved by {mm:.0f} mm (median).",
                     people=len(now.corrections),
                     actions=now.effort[-1],
                     mm=sorted(ways)[len(ways) // 2],
@@ -120,7 +161,9 @@ class CampaignPanel(QWidget):
         self.list.clear()
         for entry, photo in queue:
             gain = "" if entry.gain_mm is None else f" · {entry.gain_mm:.0f} mm"
-            item = QListWidgetItem(f"{photo}{gain}\n{tr(entry.why)}")
+            reasons = tr(entry.why).replace("; ", "\n").replace("；", "\n")
+            item = QListWidgetItem(f"{photo}{gain}\n{reasons}")  # as a screen reader says it
+            item.setData(_SHOWN, (photo, gain, reasons))
             item.setData(_ENTRY, entry)
             item.setToolTip(tr("What a look is expected to gain, and why"))
             self.list.addItem(item)

@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QPlainTextEdit, QProgressBar, QScrollArea, QVBoxLayout, QWidget
 
 from annotator.jobs import CANCELLED, DONE, FAILED, QUEUED, RUNNING, STOPPED, STOPPING
-from annotator.qt.jobs_watch import JobsWatch, JobView, focal_words, kind_name, time_left
+from annotator.qt.jobs_watch import JobsWatch, JobView, focal_words, kind_name, propose_words, time_left
 from annotator.qt.start_page import when
 from annotator.qt.strings import tr
 from annotator.qt.widgets import EmptyState, button, column, label, row, set_role
@@ -90,7 +90,7 @@ def _result_words(job: JobView) -> str:
     if job.kind == "focal":
         return focal_words(said) if job.state == DONE else ""
     if job.state == DONE and "people" in said and "photos" in said:
-        return tr("{people} people on {photos} photos", people=f"{said['people']:,}", photos=f"{said['photos']:,}")
+        return propose_words(said)
     return ""
 
 
@@ -164,9 +164,8 @@ class JobCard(QFrame):
     def show_job(self, job: JobView) -> None:
         """As it is now."""
         self._job = job
-        self.state.setText(
-            state_name(job.state) if job.is_active else f"{state_name(job.state)} · {when(asked_at(job.id))}"
-        )
+        ended = "" if job.is_active else f" · {when(job.ended or asked_at(job.id))}"
+        self.state.setText(state_name(job.state) + ended)
         set_role(self.state, {FAILED: "bad", DONE: "good"}.get(job.state, "quiet"))
         report = _result_words(job)
         count = f"  {job.done:,} / {job.total:,}" if job.is_active and job.total else ""

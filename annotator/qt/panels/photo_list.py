@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPointF, QRect, QRectF, QSize, Qt, QTimer
-from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPen, QPixmap
+from functools import partial
+
+from PySide6.QtCore import (
+    QModelIndex,
+    QPersistentModelIndex,
+    QPointF,
+    QRect,
+    QRectF,
+    QSignalBlocker,
+    QSize,
+    Qt,
+    QTimer,
+)
+from PySide6.QtGui import QActionGroup, QColor, QFontMetrics, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QComboBox,
     QHeaderView,
     QLineEdit,
+    QMenu,
     QProgressBar,
     QStackedWidget,
     QStyle,
@@ -23,13 +36,14 @@ from annotator.document import Change
 from annotator.project.queries import Show
 from annotator.project.state import Photo
 from annotator.qt import theme
+from annotator.qt.browsing import CRITERIA
 from annotator.qt.icons import icon
 from annotator.qt.panels.photo_model import PHOTO_ROLE, ROW_HEIGHT, THUMBNAIL_ROLE, PhotoModel
 from annotator.qt.session import Session
 from annotator.qt.strings import tr
 from annotator.qt.thumbnails import Thumbnails
-from annotator.qt.widgets import EmptyState, button, column, label, row
-from annotator.worklist import Advice
+from annotator.qt.widgets import EmptyState, button, column, label, row, short_name
+from annotator.worklist import INSIDE, SUSPICION, Advice
 
 _PICTURE = QSize(76, 54)
 _DOT = 9
@@ -153,7 +167,7 @@ class _PhotoDelegate(QStyledItemDelegate):
         roles = theme.current()
         metrics = QFontMetrics(painter.font())
         painter.setPen(QColor(roles.text))
-        name = metrics.elidedText(photo.name, Qt.TextElideMode.ElideMiddle, int(place.width()))
+        name = short_name(photo.name, metrics, place.width())
         painter.drawText(place.adjusted(0, 4, 0, 0), Qt.AlignmentFlag.AlignTop, name)
         baseline = place.bottom() - 12
         states = states_on(photo)
@@ -209,7 +223,9 @@ class PhotoList(QWidget):
         self.order.setIcon(icon("sort-descending"))
         self.order.setToolTip(tr("Worst first: where a look is worth most"))
         self.order.setAccessibleName(tr("Worst first"))
-        self.order.toggled.connect(session.sort)
+        self.order.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
+        self.order.setMenu(self._criteria())
+        self.order.toggled.connect(lambda is_on: session.sort(is_on))
         # A table of one column: unlike a list view it asks nothing of rows that are out of sight.
         self.list = QTableView()
         self.list.setObjectName("photo_rows")
@@ -258,6 +274,22 @@ class PhotoList(QWidget):
         session.counted.connect(self._counted)
         session.advised.connect(self._advised)
         session.document.observe(self._changed)
+
+    def _criteria(self) -> QMenu:
+        """What "worst" means."""
+        menu, group = QMenu(self), QActionGroup(self)
+        words = {SUSPICION: tr("Largest expected error"), INSIDE: tr("Deepest inside their own body")}
+        for criterion in CRITERIA:
+            action = menu.addAction(words[criterion], partial(self._worst_by, criterion))
+            action.setCheckable(True)
+            action.setChecked(criterion == self._session.browsing.criterion)
+            group.addAction(action)
+        return menu
+
+    def _worst_by(self, criterion: str) -> None:
+        self._session.sort(True, criterion)
+        with QSignalBlocker(self.order):
+            self.order.setChecked(True)
 
     def begin_search(self) -> None:
         """Put the cursor into the search field."""
@@ -314,6 +346,11 @@ class PhotoList(QWidget):
                 tr("No name has “{letters}” in it", letters=view.containing),
                 tr("The filter is “{filter}”.", filter=self.filter.currentText()),
                 tr("Show all photos"),
+            )
+        elif self._session.browsing.worst_first and self._session.browsing.criterion == INSIDE:
+            self.empty.say(
+                tr("No body is inside itself"),
+                tr("Only people who are not done and were measured count. Propose or refine to measure them."),
             )
         elif self._session.browsing.worst_first and view.show is Show.ALL:
             self.empty.say(

@@ -124,6 +124,11 @@ def opened(window: MainWindow, qtbot) -> None:
 @pytest.fixture
 def bench(window, qtbot):
     """The workspace with somebody selected on the photo, bodies loaded, the person filling the canvas."""
+    return ready(window, qtbot)
+
+
+def ready(window: MainWindow, qtbot):
+    """Wait until a hand can take hold of somebody, and fill the canvas with them."""
     area = window.area
     workspace = area.canvas.workspace
     qtbot.waitUntil(

@@ -12,7 +12,7 @@ def test_the_panel_says_whom_to_look_at_and_goes_there(window, qtbot, saved):
     window.actions_["view.campaign"].trigger()
     first = "rejected: left knee bends backwards"
     qtbot.waitUntil(lambda: panel.list.count() > 0 and first in panel.list.item(0).text(), timeout=20_000)
-    assert "1 people corrected with 1 actions" in panel.words.text()
+    assert "People corrected: 1. Actions: 1." in panel.words.text()
     xs, ys = panel._curve.getData()
     assert xs.tolist() == [0, 1]
     assert ys[1] > 10

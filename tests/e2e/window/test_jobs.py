@@ -16,6 +16,7 @@ from annotator.project import open_project
 from annotator.project.exporting import export_project
 from annotator.qt.files_dialogs import ExportDialog, ImportDialog
 from annotator.qt.focal_dialog import FocalDialog
+from annotator.qt.refine_dialog import RefineDialog
 
 LONG = 40_000
 
@@ -43,8 +44,11 @@ def test_an_export_is_written_and_said(window, qtbot, tmp_path):
     assert out.with_name("people.json.manifest.json").is_file()
     qtbot.waitUntil(lambda: "8 people on 4 photos" in window.notices.words.text())
 
+    assert "manifest" not in window.notices.words.text()
+
     window.area.docks.raise_("jobs")
     card = window.area.jobs_panel.cards[jobs(window)["export"].id]
+    assert "just now" in card.state.text()
     qtbot.mouseClick(card.clear, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: "export" not in jobs(window), timeout=LONG)
     assert out.is_file()
@@ -114,9 +118,32 @@ def test_a_cancelled_job_leaves_no_trace(window, qtbot, folder):
     assert not (folder / "runs" / name).exists()
 
 
+def test_a_double_click_looks_for_people_once(window, qtbot):
+    area = window.area
+    for _ in range(2):
+        window.actions_["dataset.propose"].trigger()
+    assert window.status.last.text() == "People are being looked for already"
+    qtbot.waitUntil(lambda: bool(area.jobs.jobs), timeout=LONG)
+    window.actions_["dataset.propose"].trigger()
+    qtbot.wait(300)
+    assert [job.kind for job in area.jobs.jobs] == ["propose"]
+    area.jobs.cancel(area.jobs.jobs[0].id)
+    qtbot.waitUntil(lambda: not area.jobs.jobs, timeout=LONG)
+
+
+@pytest.mark.parametrize(("action", "kind"), [("dataset.refine", RefineDialog), ("dataset.focal", FocalDialog)])
+def test_return_in_a_dialog_does_what_the_blue_button_says(window, qtbot, monkeypatch, action, kind):
+    asked = []
+    monkeypatch.setattr(window.area.jobs, "start", lambda name, *_: asked.append(name))
+    window.actions_[action].trigger()
+    dialog = window.findChild(kind)
+    qtbot.waitUntil(dialog.start.isEnabled)
+    qtbot.keyClick(dialog, Qt.Key.Key_Return)
+    assert asked == [action.removeprefix("dataset.")]
+
+
 @pytest.mark.slow
 def test_a_refinement_is_compared_before_it_is_applied(window, qtbot, saved):
-    from annotator.qt.refine_dialog import RefineDialog
     from annotator.qt.refine_monitor import RefineMonitor
 
     document = window.area.session.document
@@ -126,7 +153,7 @@ def test_a_refinement_is_compared_before_it_is_applied(window, qtbot, saved):
     qtbot.keyClick(window.area.canvas, Qt.Key.Key_L, Qt.KeyboardModifier.ControlModifier)
     dialog = window.findChild(RefineDialog)
     qtbot.waitUntil(dialog.start.isEnabled)
-    assert "points" in dialog.teachers.text()
+    assert "set by a person" in dialog.teachers.text()
     qtbot.mouseClick(dialog.start, Qt.MouseButton.LeftButton)
 
     qtbot.waitUntil(lambda: window.findChild(RefineMonitor) is not None, timeout=LONG)
@@ -139,9 +166,10 @@ def test_a_refinement_is_compared_before_it_is_applied(window, qtbot, saved):
     assert "Set points" in document.undo_label  # nothing of it is in the project yet
     qtbot.mouseClick(monitor.apply, Qt.MouseButton.LeftButton)
 
-    qtbot.waitUntil(lambda: "Applied" in monitor.judgement.text(), timeout=LONG)
-    qtbot.waitUntil(lambda: "Refine" in document.undo_label or monitor.judgement.text().startswith("Applied to 0"))
-    monitor.reject()
+    qtbot.waitUntil(lambda: monitor.judgement.text().startswith(("Applied", "Nothing was changed")), timeout=LONG)
+    qtbot.waitUntil(lambda: "Refine" in document.undo_label or "Nothing" in monitor.judgement.text())
+    qtbot.keyClick(monitor, Qt.Key.Key_Return)
+    assert not monitor.isVisible()
 
 
 @pytest.mark.slow

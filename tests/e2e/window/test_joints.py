@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 
-from annotator.commands import SetPose
+from annotator.commands import AddPerson, SetPose
 from annotator.document import Part, PartKind
+from annotator.project import Run
 from annotator.qt.canvas.options import Handles
 from annotator.qt.canvas.side_view import SideView
-from cliff_core.records import Provenance
+from cliff_core.records import Box, Provenance
 from cliff_core.skeletons import SMPL24
 
-from .conftest import Mouse
+from .conftest import Mouse, prediction
 
 WRIST = SMPL24.index("left_wrist")
 OTHERS = [SMPL24.index(name) for name in ("right_wrist", "left_ankle", "right_ankle", "head", "pelvis")]
@@ -168,6 +169,27 @@ def test_a_locked_joint_keeps_its_rotation_to_the_digit(bench, joints, mouse, sa
     mouse.drag(start, start + (-10, -14), steps=8)
     saved(window)
     assert np.array_equal(joints.figure.params.pose_rotvec[SMPL24.index("left_elbow")], before)
+
+
+def test_somebody_whose_body_comes_later_stands_in_the_middle_of_the_side_view(bench, window, qtbot):
+    session, workspace, side = window.area.session, bench.canvas.workspace, window.findChild(SideView)
+    someone = []
+    session.document.edit(AddPerson(session.document.photo.id, Box(150, 30, 240, 220)), someone.append)
+    qtbot.waitUntil(lambda: bool(someone))
+    added = someone[0].subjects[0].id
+    session.document.select(added)
+    assert workspace.figure.posed is None
+
+    def propose(project) -> frozenset[int]:
+        with project.batch("Propose", Run.new(Provenance.MODEL, "open-cliff 1")) as batch:
+            batch.apply(added, prediction(7, 150))
+        return frozenset({session.document.photo.id})
+
+    session.desk.project(propose, session.changed_by_others)
+    qtbot.waitUntil(lambda: workspace.figure.posed is not None)
+    vertices = workspace.figure.posed.vertices
+    middle = side.eye.project((vertices.min(axis=0, keepdims=True) + vertices.max(axis=0, keepdims=True)) / 2)[0]
+    np.testing.assert_allclose(middle, side._middle, atol=1)
 
 
 def test_dragging_beside_the_body_walks_around_it(side):

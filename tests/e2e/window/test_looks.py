@@ -2,7 +2,7 @@
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QStatusTipEvent
 from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QApplication, QComboBox, QLineEdit, QListView
 
 from annotator.qt import theme
@@ -44,6 +44,14 @@ def test_nothing_is_cut_off_on_a_small_laptop(window, qtbot):
         assert widget.isVisible()
         assert window.rect().contains(corner)
     assert window.area.bar.saved.words.width() >= window.area.bar.saved.words.sizeHint().width()
+
+
+def test_what_a_button_does_is_said_where_hints_are_and_the_hint_comes_back(window):
+    window.status.show_hint("Draw a box")
+    QApplication.sendEvent(window, QStatusTipEvent("Teach CLIFF"))
+    assert window.status.hint.text() == "Teach CLIFF"
+    QApplication.sendEvent(window, QStatusTipEvent(""))
+    assert window.status.hint.text() == "Draw a box"
 
 
 def test_full_screen_leaves_canvas_and_side_view_and_comes_back(window, qtbot):

@@ -6,9 +6,11 @@ import sys
 import weakref
 
 from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QApplication, QWidget
 
 from annotator.project import open_project
+from annotator.qt import theme
 
 
 def is_open(window) -> bool:
@@ -53,6 +55,23 @@ def test_a_project_that_somebody_has_open_is_shown_for_reading(make_window, fold
         assert not window.actions_["person.done"].isEnabled()
         assert window.notices.isVisible()
         window.close_project()
+        assert not window.notices.isVisible()  # it was about that project
+
+
+def test_a_photo_that_is_gone_is_told_of_above_the_bodies_and_comes_back(window, folder, qtbot):
+    canvas, file = window.area.canvas, folder.parent / "photos" / "photo1.png"
+    qtbot.waitUntil(lambda: canvas.is_ready)
+    file.rename(file.with_suffix(".away"))
+    qtbot.keyClick(canvas, Qt.Key.Key_D)
+    qtbot.waitUntil(lambda: "photo1.png is not there" in canvas._message)
+    qtbot.waitUntil(lambda: canvas.grab().toImage().pixelColor(canvas.width() // 2, 18) == QColor(theme.DARK.panel))
+
+    file.with_suffix(".away").rename(file)
+    qtbot.keyClick(canvas, Qt.Key.Key_A)
+    qtbot.waitUntil(lambda: canvas.is_ready)
+    qtbot.keyClick(canvas, Qt.Key.Key_D)
+    qtbot.waitUntil(lambda: canvas.is_ready and window.area.session.document.photo.name == "photo1.png")
+    assert canvas._message == ""
 
 
 def test_a_damaged_project_is_left_alone_and_its_backup_brought_back(make_window, folder, qtbot):
@@ -135,13 +154,20 @@ app.exec()
     assert done.stdout.strip() == "[]"
 
 
-def test_a_closed_project_leaves_nothing_in_memory(make_window, folder, qtbot):
+def test_a_closed_project_leaves_nothing_in_memory_but_bodies_that_the_next_one_takes(make_window, folder, qtbot):
     window = make_window()
-    window.open(folder)
-    qtbot.waitUntil(lambda: window.area is not None and window.area.canvas.workspace.is_ready, timeout=60_000)
+
+    def bodies():
+        window.open(folder)
+        qtbot.waitUntil(lambda: window.area is not None and window.area.canvas.workspace.is_ready, timeout=60_000)
+        return dict(window.area.canvas.workspace._bodies)
+
+    before = bodies()
     left = [weakref.ref(each) for each in (window.area.session, window.area.canvas.workspace, window.area.canvas)]
-    left += [weakref.ref(body) for body in window.area.canvas.workspace._bodies.values()]
     window.close_project()
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     gc.collect()
     assert [each() for each in left] == [None] * len(left)
+    again = bodies()
+    assert len(again) == len(before) > 0
+    assert all(again[gender] is body for gender, body in before.items())

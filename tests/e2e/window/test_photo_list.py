@@ -1,7 +1,7 @@
 """The list of photos: filter, search, worst first, keys; it follows what is done."""
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, Qt, QTimer
 
 from annotator.commands import SetState
 from annotator.project import open_project
@@ -72,6 +72,31 @@ def test_typing_searches_and_return_goes_to_the_list(window, qtbot):
     qtbot.keyClick(field, Qt.Key.Key_Return)
     wait_for_names(window, qtbot, ["photo4.png"])
     assert window.area.photos.list.hasFocus()
+
+
+@pytest.mark.parametrize("key", [Qt.Key.Key_E, Qt.Key.Key_Space, Qt.Key.Key_Escape])
+def test_what_picks_somebody_or_escape_brings_the_keys_back_to_the_photo(window, qtbot, key):
+    wait_for_names(window, qtbot, [f"photo{n}.png" for n in range(6)])
+    qtbot.waitUntil(lambda: window.area.session.document.selected is not None)
+    window.area.photos.list.setFocus()
+    qtbot.keyClick(window.area.photos.list, key)
+    assert window.area.canvas.hasFocus()  # an arrow key nudges a point now, and turns no page
+
+
+def test_escape_leaves_the_search_field(window, qtbot):
+    window.area.photos.begin_search()
+    qtbot.keyClick(window.area.photos.search, Qt.Key.Key_Escape)
+    assert window.area.canvas.hasFocus()
+
+
+def test_advice_comes_while_a_job_brings_news_all_the_time(window, qtbot):
+    session, news = window.area.session, QTimer(interval=50)
+    session._advising.setInterval(400)
+    news.timeout.connect(session.count)
+    news.start()
+    with qtbot.waitSignal(session.advised, timeout=5000):
+        pass
+    news.stop()
 
 
 def test_letters_in_the_search_field_are_no_keys(window, qtbot):

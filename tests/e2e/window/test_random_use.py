@@ -3,7 +3,10 @@
 import gc
 import os
 import random
+import shutil
 import sys
+import time
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +20,7 @@ from annotator.qt.canvas.options import Handles
 from annotator.qt.canvas.side_view import SideView
 from annotator.qt.workspace import Tool
 
-from .conftest import Mouse
+from .conftest import Mouse, opened, ready
 
 CONTROL, SHIFT, NONE = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier
 KEYS = [
@@ -34,6 +37,9 @@ KEYS = [
     *[(Qt.Key.Key_Delete, SHIFT)] * 2,  # as often as somebody is added, or a photo fills up with hundreds
 ]
 MEBI = 1 << 20
+MOST_GROWN = 60 * MEBI
+HOUR_S = 3600.0
+SESSION_ACTIONS = 10_000
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the memory in use from /proc")
 
@@ -104,7 +110,7 @@ class RandomUser:
 
 
 def use(window, qtbot, folder, actions: int, seed: int) -> None:
-    """Use it for so long, then look at what is left."""
+    """Use the open project for so long, close it, then look at what is left."""
     user = RandomUser(window, qtbot, seed)
     at_warm_up = 0
     for number in range(actions):
@@ -122,8 +128,8 @@ def use(window, qtbot, folder, actions: int, seed: int) -> None:
     gc.collect()
     grown = resident_bytes() - at_warm_up
     print(f"{actions} actions: {grown / MEBI:+.0f} MiB since {actions // 4}", flush=True)
-    assert grown < 60 * MEBI, f"{grown / MEBI:.0f} MiB more after {actions} actions, {at_warm_up / MEBI:.0f} before"
-    window.close()
+    assert grown < MOST_GROWN, f"{grown / MEBI:.0f} MiB more after {actions} actions, {at_warm_up / MEBI:.0f} before"
+    window.close_project()
     assert_sound(folder)
     with open_project(folder) as project:
         while project.undo().step is not None:
@@ -149,5 +155,21 @@ def test_using_it_without_a_plan_breaks_nothing(bench, window, qtbot, folder, se
 
 
 @pytest.mark.slow
-def test_an_hour_without_a_plan_breaks_nothing(bench, window, qtbot, folder):
-    use(window, qtbot, folder, 25_000, 7)
+def test_an_hour_without_a_plan_breaks_nothing(make_window, template, tmp_path, qtbot):
+    """One session after the other in one window, each in a project of its own, until an hour of the clock is over."""
+    window, ends, resident = make_window(), time.monotonic() + HOUR_S, []
+    for seed in count(7):
+        work = tmp_path / f"seed {seed}"
+        shutil.copytree(template, work)
+        window.open(work / "project")
+        opened(window, qtbot)
+        ready(window, qtbot)
+        use(window, qtbot, work / "project", SESSION_ACTIONS, seed)
+        shutil.rmtree(work)
+        gc.collect()
+        resident.append(resident_bytes())
+        print(f"seed {seed}: {resident[-1] / MEBI:.0f} MiB", flush=True)
+        if time.monotonic() > ends and len(resident) > 2:
+            break
+    grown = resident[-1] - resident[1]
+    assert grown < MOST_GROWN, f"{grown / MEBI:.0f} MiB more after {len(resident)} sessions than after two"

@@ -48,6 +48,7 @@ def test_backspace_asks_for_the_reason_and_return_rejects(reviewing, qtbot, save
     qtbot.keyClick(reason, Qt.Key.Key_Return)
 
     qtbot.waitUntil(lambda: document.selected == document.people[1].id)
+    qtbot.waitUntil(window.area.canvas.hasFocus)  # the next Return is about the next person
     saved(window)
     person = on_disk(lambda project: project.person(first))
     assert (person.verdict, person.reason) == ("rejected", "left knee bends backwards")
@@ -60,6 +61,17 @@ def test_nobody_is_rejected_without_a_reason(reviewing, qtbot):
     qtbot.keyClick(window.area.review.reason.lineEdit(), Qt.Key.Key_Return)
     qtbot.wait(50)
     assert window.area.session.document.people[0].verdict == ""
+
+
+def test_review_mode_works_in_the_second_project_too(reviewing, folder, qtbot):
+    window = reviewing
+    window.close_project()
+    window.open(folder)
+    qtbot.waitUntil(lambda: window.area is not None and bool(window.area.session.document.people), timeout=10_000)
+    window.actions_.check("review.mode", True)
+    assert window.area.review.isVisible()
+    qtbot.wait(50)
+    assert not window.notices.isVisible()
 
 
 def test_w_finds_the_next_to_review_also_from_elsewhere(reviewing, qtbot):

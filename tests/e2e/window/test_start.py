@@ -102,6 +102,17 @@ def test_the_dialog_says_what_is_missing(make_window, folder, qtbot):
     dialog.reject()
 
 
+def test_return_makes_the_project_once_photos_are_chosen(make_window, folder, tmp_path, qtbot):
+    window = make_window()
+    qtbot.mouseClick(window.start.findChild(QPushButton, "new"), Qt.MouseButton.LeftButton)
+    dialog = dialog_of(window)
+    dialog.propose.setChecked(False)
+    dialog.findChild(QPushButton, "choose_folder").setFocus()
+    dialog.take([folder.parent / "photos"])
+    qtbot.keyClick(dialog.focusWidget(), Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: shown(window), timeout=LONG)
+
+
 def test_a_recent_project_opens_with_a_click_or_return(window, folder, qtbot):
     window.close_project()
     card = window.start.findChild(RecentCard)

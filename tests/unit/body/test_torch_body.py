@@ -81,3 +81,20 @@ def _small_body(arrays):
     rows, known = official_regressors(arrays["J_regressor"])
     return Body("small", "neutral", **arrays, parents=SMPL_PARENTS, faces=faces, regressors=rows,
                 regressor_known=known, vertex_names={})  # fmt: skip
+
+
+def test_shape_directions_say_where_points_go_when_the_shape_changes(open_body, some_poses):
+    layer = TorchBody(open_body, ("coco23",))
+    rotmat, betas, _ = (torch.tensor(array, dtype=torch.float32) for array in some_poses)
+    before = layer(rotmat, betas)
+    change = torch.linspace(-2, 2, 10)
+    moved = layer(rotmat, betas + change).points() - before.points()
+    torch.testing.assert_close(layer.shape_directions(before.rotations) @ change, moved, atol=2e-6, rtol=0)
+
+
+def test_bone_weights_add_up_to_those_of_the_regressor(open_body):
+    layer = TorchBody(open_body, ("coco23",))
+    matrix, known = open_body.keypoint_regressor("coco23")
+    weights = layer.bone_weights()
+    torch.testing.assert_close(weights, torch.tensor(matrix @ open_body.weights, dtype=torch.float32))
+    assert torch.allclose(weights[torch.tensor(known)].sum(1), torch.ones(int(known.sum())), atol=1e-4)

@@ -35,9 +35,9 @@ class Recorder(torch.nn.Module):
     def encode(self, images):
         return self.model.encode(images)
 
-    def regress(self, features, bbox_info, points=None):
+    def regress(self, features, bbox_info, points=None, placed=None):
         self.asked.append(points)
-        return self.model.regress(features, bbox_info, points)
+        return self.model.regress(features, bbox_info, points, placed)
 
 
 def test_each_input_that_the_model_takes_is_tried(frame):

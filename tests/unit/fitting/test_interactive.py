@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from cliff_core.fitting.interactive import HARD, Aim, InteractiveSolver, chain_of, descendants, joint_point
+from cliff_core.fitting.interactive import HARD, Aim, InteractiveSolver, chain_of, descendants
+from cliff_core.fitting.kinematics import FIRST_JOINT
 from cliff_core.fitting.limits import BOXES
 from cliff_core.records import SmplParams
 from cliff_core.skeletons import SMPL24
@@ -87,16 +88,16 @@ def test_a_dragged_joint_reaches_within_a_millimetre_and_the_rest_stays(skeleton
     random = np.random.default_rng(joint)
     chain = chain_of(joint)
     moving = frozenset().union(*(descendants(turned) for turned in chain))
-    still = [joint_point(other) for other in range(24) if other not in moving]
+    still = [FIRST_JOINT + other for other in range(24) if other not in moving]
     for params in people[:15]:
         pose = params.pose_rotvec.copy()
         for turned in chain:  # a place that this limb can reach
             pose[turned] = np.clip(pose[turned] + 0.6 * random.normal(size=3), *BOXES[turned].T)
-        goal = points_of(SmplParams(pose, params.betas, params.transl))[joint_point(joint)]
+        goal = points_of(SmplParams(pose, params.betas, params.transl))[FIRST_JOINT + joint]
         solved = InteractiveSolver(skeleton, camera, params).solve(
-            params, [Aim(joint_point(joint), None, tuple(goal), HARD)], movable=chain
+            params, [Aim(FIRST_JOINT + joint, None, tuple(goal), HARD)], movable=chain
         )
-        assert solved.residual_mm[joint_point(joint)] <= 1
+        assert solved.residual_mm[FIRST_JOINT + joint] <= 1
         assert not solved.stretched
         moved = np.linalg.norm(points_of(solved.params) - points_of(params), axis=1)
         assert moved[still].max() < 1e-9
@@ -108,22 +109,22 @@ def test_a_straight_arm_bends_when_its_wrist_is_pushed_home(skeleton, camera, pe
     straight = SmplParams(pose, people[0].betas, people[0].transl)
     points = points_of(straight)
     for share in (0.02, 0.1, 0.3, 0.5):
-        goal = points[joint_point(WRIST)] * (1 - share) + points[joint_point(SHOULDER)] * share
+        goal = points[FIRST_JOINT + WRIST] * (1 - share) + points[FIRST_JOINT + SHOULDER] * share
         solved = InteractiveSolver(skeleton, camera, straight).solve(
-            straight, [Aim(joint_point(WRIST), None, tuple(goal), HARD)], movable=frozenset({SHOULDER, ELBOW})
+            straight, [Aim(FIRST_JOINT + WRIST, None, tuple(goal), HARD)], movable=frozenset({SHOULDER, ELBOW})
         )
-        assert solved.residual_mm[joint_point(WRIST)] <= 1, share
+        assert solved.residual_mm[FIRST_JOINT + WRIST] <= 1, share
 
 
 def test_an_arm_is_stretched_when_it_cannot_reach(skeleton, camera, people, points_of):
     params = people[1]
     points = points_of(params)
-    goal = points[joint_point(WRIST)] + (0, -1.5, 0)
+    goal = points[FIRST_JOINT + WRIST] + (0, -1.5, 0)
     solved = InteractiveSolver(skeleton, camera, params).solve(
-        params, [Aim(joint_point(WRIST), None, tuple(goal), HARD)], movable=chain_of(WRIST)
+        params, [Aim(FIRST_JOINT + WRIST, None, tuple(goal), HARD)], movable=chain_of(WRIST)
     )
     assert solved.stretched
-    arm = points_of(solved.params)[[joint_point(SHOULDER), joint_point(ELBOW), joint_point(WRIST)]]
+    arm = points_of(solved.params)[[FIRST_JOINT + SHOULDER, FIRST_JOINT + ELBOW, FIRST_JOINT + WRIST]]
     reach = np.linalg.norm(arm[2] - arm[0]) / np.linalg.norm(np.diff(arm, axis=0), axis=1).sum()
     assert reach > 0.995
 
@@ -131,10 +132,10 @@ def test_an_arm_is_stretched_when_it_cannot_reach(skeleton, camera, people, poin
 def test_pins_hold_while_the_pelvis_is_dragged(skeleton, camera, people, points_of):
     params = people[2]
     points = points_of(params)
-    feet = [joint_point(7), joint_point(8)]
-    goal = points[joint_point(0)] + (0.03, 0.08, 0.05)
+    feet = [FIRST_JOINT + 7, FIRST_JOINT + 8]
+    goal = points[FIRST_JOINT + 0] + (0.03, 0.08, 0.05)
     aims = [Aim(foot, None, tuple(points[foot]), HARD) for foot in feet]
-    aims.append(Aim(joint_point(0), None, tuple(goal), HARD))
+    aims.append(Aim(FIRST_JOINT + 0, None, tuple(goal), HARD))
     solved = InteractiveSolver(skeleton, camera, params).solve(params, aims, movable=frozenset({0, 1, 2, 4, 5}))
     assert np.nanmax(solved.residual_mm) <= 1
 

@@ -5,7 +5,7 @@ import pytest
 
 from cliff_core.body import load_body
 from cliff_core.errors import GeometryError
-from cliff_core.fitting.editing import betas_for_height, height_m
+from cliff_core.fitting.editing import height_m
 from cliff_core.fitting.shape_axes import SHAPE_AXES, range_of, value_of, with_value
 
 
@@ -43,7 +43,7 @@ def test_a_slider_reaches_its_value_and_comes_back(body, axis):
 
 
 def test_height_in_and_height_out(body):
-    betas = betas_for_height(body, np.zeros(10), 1.78)
+    betas = with_value(body, np.zeros(10), "height", 1.78)
     np.testing.assert_allclose(height_m(body, betas), 1.78, atol=1e-4)
 
 

@@ -43,10 +43,24 @@ def test_what_is_written_is_recognised_by_content_alone(tmp_path, name):
 
 
 def test_a_file_of_no_known_format_is_refused_with_the_formats_there_are(tmp_path):
-    for content in (b"", b"plain text", b"\x00\x01\x02", json.dumps({"version": 1.3, "people": []}).encode()):
+    for content in (b"plain text", b"\x00\x01\x02", json.dumps({"version": 1.3, "people": []}).encode()):
         (tmp_path / "some.bin").write_bytes(content)
         with pytest.raises(FormatError, match=rf"some\.bin: of none of the known formats \({', '.join(FORMATS)}\)"):
             read(tmp_path / "some.bin")
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"", "an empty file; export or copy it again"),
+        (b"PK\x03\x04 and nothing behind", "ends before its table of contents; copy or download it again"),
+        ("{}".encode("utf-16"), "UTF-16 text; save it as UTF-8"),
+    ],
+)
+def test_what_became_of_a_file_is_said_where_it_can_be_seen(tmp_path, content, what):
+    (tmp_path / "some.bin").write_bytes(content)
+    with pytest.raises(FormatError, match=rf"some\.bin: {what}"):
+        read(tmp_path / "some.bin")
 
 
 def test_broken_json_is_reported_as_such(tmp_path):

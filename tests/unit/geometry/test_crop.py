@@ -1,5 +1,7 @@
 """Crops and bbox_info against the official code's arrays, and what it leaves undefined."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -12,10 +14,9 @@ from cliff_core.geometry.crop import (
     crop_corners,
     crop_frame,
     crop_image,
-    diagonal_focal_length,
     normalise,
-    whole_photo_frame,
 )
+from cliff_core.records import Camera
 
 SMOOTH_CROP = CropSpec(256, 256, 1.2, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), True)
 
@@ -71,7 +72,7 @@ def test_crops_are_the_official_crops(golden_geom, synthetic_photo, case):
 
 
 def test_without_a_box_the_whole_photo_is_the_official_fallback(golden_geom, synthetic_photo):
-    centre, height = whole_photo_frame((640, 480), OFFICIAL_CROP)
+    (centre,), (height,) = crop_frame(np.array([[0.0, 0, 640, 480]]), replace(OFFICIAL_CROP, rescale=1.0))
     patch = crop_image(synthetic_photo(480, 640), centre, height, OFFICIAL_CROP)
 
     np.testing.assert_array_equal(centre, golden_geom["fallback_center"])
@@ -87,7 +88,7 @@ def test_detections_become_the_official_dataset_items(golden_geom, synthetic_pho
     centre, height = crop_frame(golden_geom["item_det"][:, 1:5], OFFICIAL_CROP)
     size = np.tile([640, 480], (3, 1))
     patches = np.stack([crop_image(rgb, c, h, OFFICIAL_CROP) for c, h in zip(centre, height, strict=True)])
-    focal = diagonal_focal_length(size)
+    focal = np.array([Camera.guess(each).focal_length_px for each in size])
 
     np.testing.assert_allclose(centre, golden_geom["item_center"], atol=1e-5)
     np.testing.assert_allclose(height, 200 * golden_geom["item_scale"].astype(float), rtol=1e-7)

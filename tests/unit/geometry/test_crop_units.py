@@ -5,7 +5,7 @@ import torch
 
 from cliff_core.geometry.camera import full_frame_translation, project
 from cliff_core.geometry.crop import bbox_info
-from cliff_core.geometry.crop_units import project_to_crop, to_crop_units
+from cliff_core.geometry.crop_units import project_to_crop, projection_jacobian, to_crop_units
 
 COUNT = 20
 
@@ -43,3 +43,17 @@ def test_a_negative_scale_still_projects_to_finite_points_with_finite_gradients(
     assert torch.isfinite(seen).all()
     assert torch.isfinite(points.grad).all()
     assert torch.isfinite(cam_crop.grad).all()
+
+
+def test_the_jacobian_is_what_autograd_finds():
+    generator = torch.Generator().manual_seed(0)
+    points = torch.randn(2, 3, 3, generator=generator, dtype=torch.float64) * 0.5
+    cam_crop = torch.tensor([[0.9, 0.1, -0.2], [0.4, -0.3, 0.2]], dtype=torch.float64)
+    info = torch.tensor([[0.3, -0.2, 1.0], [1.4, 0.7, 0.3]], dtype=torch.float64)
+    by_point, by_camera = projection_jacobian(points, cam_crop, info)
+    every_point = torch.autograd.functional.jacobian(lambda each: project_to_crop(each, cam_crop, info), points)
+    every_camera = torch.autograd.functional.jacobian(lambda each: project_to_crop(points, each, info), cam_crop)
+    for row in range(2):
+        torch.testing.assert_close(by_camera[row], every_camera[row, :, :, row])
+        for point in range(3):
+            torch.testing.assert_close(by_point[row, point], every_point[row, point, :, row, point])

@@ -334,6 +334,13 @@ def test_quantised_or_sparse_weights_are_refused(tmp_path, thin_weights):
         assert "fc1.bias is stored as" in refusal(saved(tmp_path / "odd.pt", {"model": weights}))
 
 
+def test_an_open_cliff_whose_training_diverged_is_refused(tmp_path):
+    content = OpenCliff().checkpoint()
+    content["state"]["feature_mean"] = content["state"]["feature_mean"] * float("nan")
+
+    assert "feature_mean holds values that are not numbers" in refusal(saved(tmp_path / "open.pt", content))
+
+
 def test_an_open_cliff_of_another_version_says_so(tmp_path):
     path = saved(tmp_path / "open.pt", {"format": "open-cliff", "version": 999})
 

@@ -109,7 +109,7 @@ def test_without_a_correction_the_body_is_the_upright_mean():
 
 def test_fresh_weights_can_learn():
     torch.manual_seed(0)
-    fresh = Cliff("res50").initialise().eval()
+    fresh = Cliff("res50").eval()
 
     rotmat, betas, cam = fresh(torch.randn(1, 3, 256, 192), torch.zeros(1, 3))
     (rotmat.sum() + betas.sum() + cam.sum()).backward()

@@ -61,7 +61,7 @@ def crops(people):
 def _as_crops(placed):
     features = torch.randn(1, FEATURE_SIZE, generator=torch.Generator().manual_seed(int(placed.box_height_px[0])))
     return Crops(placed.boxes, placed.cameras, placed.keypoints, placed.centre_px, placed.box_height_px,
-                 placed.bbox_info, placed.points, features)  # fmt: skip
+                 placed.bbox_info, placed.points, placed.placed, features)  # fmt: skip
 
 
 def points(people, joint_set):

@@ -1,7 +1,9 @@
 """Projects to work on: small real photos, people predicted on them, and everything a project holds as plain values."""
 
+import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from annotator.commands import MovePoint
 from annotator.project import Prediction, Run, create_project, open_project
 from annotator.project.database import UNSAFE
+from annotator.project.journal import Subject
 from cliff_core.images import write_image
 from cliff_core.records import Box, Camera, Keypoints, Provenance, SmplParams
 
@@ -43,6 +46,20 @@ def _make_prediction(seed: int = 0, *, points: bool = True, body: bool = True) -
 
 def _model_run(name: str = "open-cliff 1") -> Run:
     return Run.new(Provenance.MODEL, name, {"seed": 0})
+
+
+def _history(project, subject: Subject, field: str | None = None) -> list[SimpleNamespace]:
+    """Lines of the journal about a subject, oldest first: who, command, action, field, and the values as plain JSON."""
+    rows = project.database.rows(
+        "SELECT who, command, action, field, before, after FROM change JOIN edit USING (seq) "
+        "WHERE kind = ? AND subject = ? AND (? IS NULL OR field = ?) ORDER BY seq, n",
+        [subject.kind, subject.id, field, field],
+    )
+    return [
+        SimpleNamespace(who=who, command=command, action=action, field=name,
+                        before=before and json.loads(before), after=after and json.loads(after))
+        for who, command, action, name, before, after in rows
+    ]  # fmt: skip
 
 
 def _content(project) -> dict:
@@ -116,3 +133,27 @@ def model_run():
 def content():
     """Everything that is set in a project: content(project)."""
     return _content
+
+
+@pytest.fixture(scope="session")
+def history():
+    """What the journal says of a subject, or of one of its fields: history(project, subject, field)."""
+    return _history
+
+
+@pytest.fixture
+def copied(project, person, tmp_path):
+    """The same project for a second annotator, who has it open beside."""
+    project.close()
+    shutil.copytree(project.folder, tmp_path / "bobs")
+    with (
+        open_project(project.folder, who="Ada", journal=UNSAFE) as ada,
+        open_project(tmp_path / "bobs", who="Bob", journal=UNSAFE) as bob,
+    ):
+        yield ada, bob
+
+
+@pytest.fixture(scope="session")
+def nose():
+    """Where somebody's nose is: nose(project, person)."""
+    return lambda project, person=1: project.person(person).keypoints("coco17").points_px[0].tolist()

@@ -37,7 +37,6 @@ from annotator.commands import (
     Together,
 )
 from annotator.project.integrity import differences
-from annotator.project.journal import Subject
 from cliff_core.records import Box, Camera, Keypoints, Provenance, SmplParams
 
 SIZE = (64, 48)
@@ -95,14 +94,13 @@ def test_there_is_no_command_besides_these():
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_a_command_is_written_under_its_name_and_taken_back(ready, name, content):
+def test_a_command_is_written_under_its_name_and_taken_back(ready, name, content, history):
     before = content(ready)
     edited = ready.edit(EVERY[name])
     assert edited.step.label == EVERY[name].label
     assert edited.photos == {1}
     assert content(ready) != before
-    subject = edited.subjects[0]
-    assert ready.journal.history_of(Subject(subject.kind, subject.id))[-1][0].command == name
+    assert history(ready, edited.subjects[0])[-1].command == name
     ready.undo()
     assert content(ready) == before
     assert list(differences(ready.database)) == []

@@ -154,6 +154,30 @@ def test_what_is_exported_comes_back_the_same(project, person, tmp_path):
     assert np.array_equal(again.params[0].betas, before.body.params.betas)
 
 
+@pytest.mark.parametrize("place", ["project.sqlite", "project.toml", "annotations/all.json", "backups/x/all.json"])
+def test_an_export_replaces_nothing_of_the_project(project, person, place):
+    out = project.folder / place
+    before = out.read_bytes() if out.exists() else None
+    with pytest.raises(EditError, match="belongs to the project itself; choose another place"):
+        export_project(project, project.folder, "coco", out)
+    assert (out.read_bytes() if out.exists() else None) == before
+
+
+def test_an_export_replaces_no_photo(project, person, photos):
+    before = (photos / "photo1.png").read_bytes()
+    with pytest.raises(EditError, match=r"photo1\.png: is one of the photos"):
+        export_project(project, project.folder, "coco", photos / "photo1.png")
+    assert (photos / "photo1.png").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["overlay", "render"])
+def test_pictures_are_not_written_among_the_photos(project, person, photos, name):
+    before = {path: path.read_bytes() for path in photos.iterdir()}
+    with pytest.raises(EditError, match="the photos lie there, and a picture could replace one"):
+        export_project(project, project.folder, name, photos, body=load_body())
+    assert {path: path.read_bytes() for path in photos.iterdir()} == before
+
+
 def test_the_manifest_says_what_is_in_it_and_where_it_comes_from(project, person, tmp_path):
     project.edit(MovePoint(person, "coco17", "nose", (1 / 3, 2)))
     project.edit(SetState(person, "done"))

@@ -25,6 +25,7 @@ from annotator.project import (
 )
 from annotator.project.backups import make_backup
 from annotator.project.database import ROLLBACK, WAL, Database
+from annotator.project.errors import StorageError
 from annotator.project.integrity import check_project, differences
 from cliff_core.records import Box
 
@@ -235,6 +236,15 @@ def test_another_file_under_the_name_is_refused(tmp_path):
 
 
 # --- backups
+
+
+def test_a_backup_that_cannot_be_written_says_why_and_not_that_the_disk_is_full(closed):
+    for path in (closed / "backups").glob("*"):
+        path.unlink()
+    (closed / "backups").rmdir()
+    (closed / "backups").write_text("a file in the way")
+    with pytest.raises(StorageError, match="no backup could be made.*make the folder writable"):
+        make_backup(closed, "open")
 
 
 def test_opening_backs_up_what_has_changed_and_nothing_else(closed):

@@ -108,11 +108,11 @@ def test_what_a_person_set_comes_back_to_the_digit_and_in_their_name(project, pe
     assert found.state == "in progress"
 
 
-def test_the_journal_says_who_changed_what_from_what_to_what(project, person):
+def test_the_journal_says_who_changed_what_from_what_to_what(project, person, history):
     project.edit(MovePoint(person, "coco17", "nose", (1.5, 2.5)))
     project.edit(MovePoint(person, "coco17", "nose", (3.5, 2.5)))
-    (_, first), (edit, second) = project.journal.history_of(Subject("person", person), "points/coco17/nose")
-    assert (edit.who, edit.command, edit.action) == ("Ada", "MovePoint", "do")
+    first, second = history(project, Subject("person", person), "points/coco17/nose")
+    assert (second.who, second.command, second.action) == ("Ada", "MovePoint", "do")
     assert first.before is None
     assert second.before == first.after == [1.5, 2.5, 2, 1.0, "human"]
     assert second.after == [3.5, 2.5, 2, 1.0, "human"]

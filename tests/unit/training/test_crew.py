@@ -43,10 +43,9 @@ def task_in(folder: Path, small_weights: Path, epochs: int = 3) -> tuple[Task, K
     rows.write(0, torch.randn(COUNT, FEATURE_SIZE, generator=torch.Generator().manual_seed(1)))
     sets = [[Keypoints.uniform("coco17", rng.uniform(100, 400, (17, 2)), np.full(17, 2), None, Provenance.HUMAN)]
             for _ in range(COUNT)]  # fmt: skip
-    points, _ = weighed_points(sets, placed.centre_px, placed.box_height_px)
+    points, weight, _ = weighed_points(sets, placed.centre_px, placed.box_height_px)
     by_hand = {7: PersonEdits({18: np.array([0.0, -1.0, 0.0])}, {0: 1.5}), 15: PersonEdits({}, {3: -1.0})}
-    trust = np.ones((COUNT, 47), dtype=np.float32)
-    known = KnownPeople.of(placed, rows, points.numpy(), trust, by_hand, "features")
+    known = KnownPeople.of(placed, rows, points.numpy(), weight.numpy(), by_hand, "features")
     settings = FinetuneSettings(epochs=epochs, batch=20, min_points=1)
     task = Task(str(small_weights), None, settings, 2, 1)
     task.save(folder, known)
@@ -153,7 +152,7 @@ HAS_RAY = importlib.util.find_spec("ray") is not None
 
 @pytest.mark.skipif(HAS_RAY, reason="Ray is installed")
 def test_without_ray_it_says_what_to_install():
-    with pytest.raises(TrainingError, match=r"pip install cliff-annotator\[ray\]"):
+    with pytest.raises(TrainingError, match=r'pip install --editable "\.\[ray\]"'):
         require_ray()
 
 

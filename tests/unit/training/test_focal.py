@@ -8,6 +8,7 @@ import torch
 
 from cliff_core.body import load_body
 from cliff_core.evaluation.points_only import sample_points_only
+from cliff_core.execution.rows import Workspace
 from cliff_core.geometry.crop_units import to_crop_units
 from cliff_core.geometry.rotations import rotvec_to_rotmat
 from cliff_core.inference import Crops
@@ -55,6 +56,7 @@ def people_before(body, focal_px: float) -> tuple[Crops, torch.Tensor]:
         height_px,
         torch.zeros(COUNT, 3),
         torch.from_numpy(points),
+        torch.ones(COUNT, dtype=torch.bool),
         torch.zeros(COUNT, FEATURE_SIZE),
     )
     return crops.with_cameras(crops.cameras), torch.from_numpy(points[..., 2])
@@ -79,6 +81,34 @@ def test_one_person_says_less_than_many_and_nobody_says_nothing(body):
     assert many.spread < one.spread < 1.05 * USUAL_SPREAD
     assert (one.people, many.people) == (1, 11)
     assert none is None
+
+
+class Killed(BaseException):
+    """As if the process had ended here."""
+
+
+def test_cut_off_it_goes_on_after_the_cameras_that_are_done_to_the_same_digits(body, tmp_path):
+    crops, weight = people_before(body, DIAGONAL_PX)
+    weight = weight.clone()
+    weight[1] = 0
+    model, cameras, told = load_cliff(), [[0], [1], [2], [3], [4]], []
+    calm = estimate_focals(model, body, crops, weight, cameras, silent)
+    with pytest.raises(Killed):
+        estimate_focals(model, body, crops, weight, cameras, cut_off, work=Workspace(tmp_path, seconds_between=0.0))
+    rough = estimate_focals(
+        model, body, crops, weight, cameras, lambda *news: told.append(news), work=Workspace(tmp_path)
+    )
+    assert rough == calm
+    assert [done for done, _, _ in told] == [3, 4]
+    weight[0] = 0  # other points: nothing of what was kept
+    told.clear()
+    estimate_focals(model, body, crops, weight, cameras, lambda *news: told.append(news), work=Workspace(tmp_path))
+    assert [done for done, _, _ in told] == [1, 2, 3]
+
+
+def cut_off(done, total, text):
+    if done == 2:
+        raise Killed
 
 
 def test_it_stops_when_asked_and_bodies_that_cannot_be_fitted_are_left_out(body):

@@ -14,9 +14,9 @@ from cliff_core.execution.rows import Workspace
 from cliff_core.fitting.polish_some import skeleton_of
 from cliff_core.geometry.camera import full_frame_translation
 from cliff_core.geometry.rotations import rotvec_to_rotmat
-from cliff_core.inference import Crops, Predictor
+from cliff_core.inference import PLACED_ERROR, Crops, Predictor
 from cliff_core.models import load_cliff
-from cliff_core.models.open_cliff import FEATURE_SIZE, OpenCliff, OpenCliffConfig
+from cliff_core.models.open_cliff import FEATURE_SIZE, OpenCliff, OpenCliffConfig, confidence_of
 from cliff_core.records import Box, Camera, Keypoints, Provenance
 from cliff_core.skeletons import COCO17, COCO23, SMPL24
 from cliff_core.training.finetune import FinetuneSettings, Watch
@@ -41,6 +41,7 @@ def model():
     start = torch.eye(3).repeat(24, 1, 1)
     start[0] = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
     made.init_pose.copy_(start[:, :, :2].reshape(1, 144))
+    made.step_gain.detach().zero_()  # untrained, it knows nothing of points
     return made.eval()
 
 
@@ -53,7 +54,7 @@ def people(boxes, camera=None, seed=2):
     placed = Predictor(model(), load_body()).place(None, boxes, camera=camera or Camera.guess(SIZE))
     features = torch.randn(len(boxes), FEATURE_SIZE, generator=torch.Generator().manual_seed(seed))
     return Crops(placed.boxes, placed.cameras, placed.keypoints, placed.centre_px, placed.box_height_px,
-                 placed.bbox_info, placed.points, features)  # fmt: skip
+                 placed.bbox_info, placed.points, placed.placed, features)  # fmt: skip
 
 
 def coco(points_px, seen=None, source=Provenance.HUMAN, confidence=None):
@@ -63,8 +64,7 @@ def coco(points_px, seen=None, source=Provenance.HUMAN, confidence=None):
 
 def refine(body, crops, points, edits=None, tuning=TUNING, rounds=1, watch=None):
     edits = BodyEdits.none(len(crops)) if edits is None else edits
-    trust = torch.ones(points.shape[:2])
-    return refine_crops(model(), body, crops, points, edits, tuning, rounds, silent, watch or Watch(), trust)
+    return refine_crops(model(), body, crops, points, edits, tuning, rounds, silent, watch or Watch(), points[..., 2])
 
 
 # --- points
@@ -74,11 +74,13 @@ def test_a_persons_point_goes_before_a_files_and_that_before_a_detectors():
     detected = coco(np.full((17, 2), 110.0), source=Provenance.MODEL, confidence=np.full(17, 0.4))
     imported = Keypoints.uniform("coco23", np.full((23, 2), 120.0), 2 * (np.arange(23) < 5), source=Provenance.IMPORTED)
     human = coco(np.full((17, 2), 130.0), np.where(np.arange(17) == 0, 2, 0))
-    points, placed = weighed_points([[detected, imported, human]], CENTRE, HEIGHT)
+    points, weight, placed = weighed_points([[detected, imported, human]], CENTRE, HEIGHT)
     by_name = dict(zip(COCO23.names, points[0].tolist(), strict=False))
-    assert by_name["nose"] == pytest.approx([0.3, -0.7, 1.0])
-    assert by_name["left_eye"] == pytest.approx([0.2, -0.8, 1.0])
+    placed_confidence = confidence_of(PLACED_ERROR)
+    assert by_name["nose"] == pytest.approx([0.3, -0.7, placed_confidence])
+    assert by_name["left_eye"] == pytest.approx([0.2, -0.8, placed_confidence])
     assert by_name["left_knee"] == pytest.approx([0.1, -0.9, 0.4])
+    assert weight[0, [0, 1, COCO23.index("left_knee")]].tolist() == pytest.approx([1, 1, 0.4])
     assert placed[0, : len(COCO23)].tolist() == [True] * 5 + [False] * 18
 
 
@@ -86,17 +88,19 @@ def test_a_hidden_point_counts_half_and_still_goes_before_a_detectors():
     detected = coco(np.full((17, 2), 110.0), source=Provenance.MODEL, confidence=np.full(17, 0.9))
     human = coco(np.full((17, 2), 130.0), np.where(np.arange(17) == 0, 1, 0))
 
-    points, placed = weighed_points([[detected, human]], CENTRE, HEIGHT)
+    points, weight, placed = weighed_points([[detected, human]], CENTRE, HEIGHT)
 
-    assert points[0, 0].tolist() == pytest.approx([0.3, -0.7, 0.5])
+    assert points[0, 0].tolist() == pytest.approx([0.3, -0.7, 0.5 * confidence_of(PLACED_ERROR)])
+    assert weight[0, 0] == 0.5
     assert placed[0, 0]
 
 
 def test_smpl_joints_are_points_of_their_own():
     joints = Keypoints.uniform("smpl24", np.full((24, 2), 150.0), np.full(24, 2))
-    points, placed = weighed_points([[joints]], CENTRE, HEIGHT)
+    points, weight, placed = weighed_points([[joints]], CENTRE, HEIGHT)
     assert not points[0, : len(COCO23)].any()
-    assert np.allclose(points[0, len(COCO23) :], [0.5, -0.5, 1.0])
+    assert np.allclose(points[0, len(COCO23) :, :2], [0.5, -0.5])
+    assert (weight[0, len(COCO23) :] == 1).all()
     assert placed[0].sum() == 24
 
 
@@ -104,13 +108,13 @@ def test_smpl_joints_are_points_of_their_own():
 def test_points_that_cannot_be_the_persons_are_not_used(wrong):
     points_px = np.full((17, 2), 120.0)
     points_px[3] = wrong
-    points, _ = weighed_points([[coco(points_px)]], CENTRE, HEIGHT)
+    points, _, _ = weighed_points([[coco(points_px)]], CENTRE, HEIGHT)
     assert torch.isfinite(points).all()
     assert int((points[..., 2] > 0).sum()) == 16
 
 
 def test_people_without_points_have_none():
-    points, placed = weighed_points([[], [coco(np.full((17, 2), 120.0))]], CENTRE.repeat(2, 0), HEIGHT.repeat(2))
+    points, _, placed = weighed_points([[], [coco(np.full((17, 2), 120.0))]], CENTRE.repeat(2, 0), HEIGHT.repeat(2))
     assert (points[..., 2] > 0).sum(1).tolist() == [0, 17]
     assert not placed[0].any()
 
@@ -171,7 +175,7 @@ def test_nobody_who_teaches_means_that_all_keep_what_they_have(body):
 
 def test_the_same_seed_gives_the_same_bodies(body):
     crops = people([Box(100 + 10 * n, 100, 200 + 10 * n, 400) for n in range(5)])
-    points, _ = weighed_points([[coco(np.random.default_rng(n).uniform(100, 400, (17, 2)))] for n in range(5)],
+    points, _, _ = weighed_points([[coco(np.random.default_rng(n).uniform(100, 400, (17, 2)))] for n in range(5)],
                                crops.centre_px, crops.box_height_px)  # fmt: skip
     one, two = (refine(body, crops, points) for _ in range(2))
     for first, second in zip(one.refined, two.refined, strict=True):
@@ -180,7 +184,7 @@ def test_the_same_seed_gives_the_same_bodies(body):
 
 def test_a_round_goes_on_from_the_one_before_and_never_sees_what_is_withheld(body):
     crops = people([Box(100 + 10 * n, 100, 200 + 10 * n, 400) for n in range(6)])
-    points, _ = weighed_points([[coco(np.random.default_rng(n).uniform(100, 400, (17, 2)))] for n in range(6)],
+    points, _, _ = weighed_points([[coco(np.random.default_rng(n).uniform(100, 400, (17, 2)))] for n in range(6)],
                                crops.centre_px, crops.box_height_px)  # fmt: skip
     done = refine(body, crops, points, rounds=3)
     assert 1 <= len(done.rounds) <= 3
@@ -192,7 +196,7 @@ def test_a_round_goes_on_from_the_one_before_and_never_sees_what_is_withheld(bod
 
 def test_stopped_early_it_keeps_the_best_so_far(body):
     crops = people([Box(100, 100, 200, 400)] * 4)
-    points, _ = weighed_points([[coco(np.random.default_rng(n).uniform(100, 400, (17, 2)))] for n in range(4)],
+    points, _, _ = weighed_points([[coco(np.random.default_rng(n).uniform(100, 400, (17, 2)))] for n in range(4)],
                                crops.centre_px, crops.box_height_px)  # fmt: skip
     seen = []
     watch = Watch(lambda stage, epoch: seen.append(stage), lambda: len(seen) >= 2)
@@ -244,7 +248,9 @@ def hostile_points(kind, box):
 def test_hostile_people_spoil_nothing(rows, focal, edited):
     body, camera = load_body(), Camera(focal, SIZE)
     crops = people([box for box, _ in rows], camera)
-    points, _ = weighed_points([hostile_points(kind, box) for box, kind in rows], crops.centre_px, crops.box_height_px)
+    points, _, _ = weighed_points(
+        [hostile_points(kind, box) for box, kind in rows], crops.centre_px, crops.box_height_px
+    )
     edits = body_edits([PersonEdits({3: np.array([9.0, 0.0, 0.0])} if edited else {}, {})] * len(rows), crops)
     done = refine(body, crops, points, edits, replace(TUNING, epochs=2, unwatched_epochs=2))
     for taken, estimate in zip(done.verdict.takes_refined, done.refined, strict=True):
@@ -257,7 +263,7 @@ def test_hostile_people_spoil_nothing(rows, focal, edited):
 def test_one_person_whose_features_are_no_numbers_spoils_nobody(body):
     crops = people([Box(100, 100, 200, 400)] * 3)
     crops.features[1] = torch.nan
-    points, _ = weighed_points([[coco(np.random.default_rng(n).uniform(100, 400, (17, 2)))] for n in range(3)],
+    points, _, _ = weighed_points([[coco(np.random.default_rng(n).uniform(100, 400, (17, 2)))] for n in range(3)],
                                crops.centre_px, crops.box_height_px)  # fmt: skip
     done = refine(body, crops, points)
     assert done.verdict.takes_refined.tolist() == [True, False, True]
@@ -274,6 +280,7 @@ def evidence(count=3, **changes):
         "withheld_before": np.full(count, 0.05), "withheld_after": np.full(count, 0.04),
         "fitted": np.full(count, 0.02), "weight": np.full(count, 17.0), "betas": np.zeros((count, 10)),
         "scale": np.full(count, 0.9), "supervised": np.ones(count, dtype=bool),
+        "taught": np.zeros(count, dtype=bool),
     }  # fmt: skip
     return Evidence(**{**values, **changes})
 
@@ -313,7 +320,7 @@ def test_some_of_the_people_are_those_people():
 
 def test_polish_keeps_what_a_person_set_to_the_digit(body):
     crops = people([Box(100, 100, 200, 400)] * 2)
-    points, _ = weighed_points([[coco(np.random.default_rng(n).uniform(100, 400, (17, 2)))] for n in range(2)],
+    points, _, _ = weighed_points([[coco(np.random.default_rng(n).uniform(100, 400, (17, 2)))] for n in range(2)],
                                crops.centre_px, crops.box_height_px)  # fmt: skip
     marked, elbow = with_points(crops, points), np.array([0.125, -0.5, 0.25])
     refined = estimates_of(model(), body, marked, silent)
@@ -329,7 +336,7 @@ def test_polish_keeps_what_a_person_set_to_the_digit(body):
 
 def test_a_polish_that_several_share_or_that_goes_on_gives_the_same_bits(body, tmp_path):
     crops = people([Box(100, 100, 200, 400)] * 9)
-    points, _ = weighed_points([[coco(np.random.default_rng(n).uniform(100, 400, (17, 2)))] for n in range(9)],
+    points, _, _ = weighed_points([[coco(np.random.default_rng(n).uniform(100, 400, (17, 2)))] for n in range(9)],
                                crops.centre_px, crops.box_height_px)  # fmt: skip
     marked = with_points(crops, points)
     refined, edits = estimates_of(model(), body, marked, silent), [PersonEdits({}, {})] * 9

@@ -1,0 +1,39 @@
+"""The photo's camera in the body's panel: bodies stay where they are seen, and the guess is nobody's word."""
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+
+from annotator.project.fields import source_of
+from annotator.qt.panels.body import BodyPanel
+from annotator.qt.panels.body_camera import CameraPanel
+from cliff_core.records import Camera, Provenance
+
+
+@pytest.fixture
+def panel(bench, window, qtbot) -> CameraPanel:
+    window.area.docks.raise_("body")
+    window.findChild(BodyPanel).tabs.setCurrentIndex(2)
+    panel = window.findChild(CameraPanel)
+    qtbot.waitUntil(panel.isVisible)
+    return panel
+
+
+def test_back_to_the_guess_is_a_guess_again_and_nobodys_word(panel, bench, window, saved, qtbot):
+    document = window.area.session.document
+    seen = bench.canvas.workspace.figure.joints_px.copy()
+    assert not panel.guess.isEnabled()
+    panel.focal.setValue(900)
+    saved(window)
+    assert source_of(document.photo.own["camera"]) is Provenance.HUMAN
+    assert panel.source.text() == "Set by hand"
+
+    qtbot.mouseClick(panel.guess, Qt.MouseButton.LeftButton)
+    saved(window)
+
+    assert document.photo.camera == Camera.guess(document.photo.size_px)
+    assert source_of(document.photo.own["camera"]) is Provenance.MODEL
+    assert document.photo.known_camera is None
+    assert panel.source.text().startswith("Guessed")
+    assert not panel.guess.isEnabled()
+    np.testing.assert_allclose(bench.canvas.workspace.figure.joints_px, seen, atol=2.0)

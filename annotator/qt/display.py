@@ -31,8 +31,8 @@ def require_display() -> None:
             "no display to open a window on: start it from a desktop session, over `ssh -X`, or under `xvfb-run`; "
             + _SHELL
         )
-    _require_libraries()
     _require_x_server()
+    _require_libraries()
 
 
 def _require_libraries() -> None:

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from annotator.project import Edited, Project, RemovedPersonError
 from annotator.project.draft import Command
+from annotator.project.journal import HAND, Step
 from annotator.project.state import Comment, Person, Photo
 from cliff_core.records import Box, Keypoints, SmplParams
 
@@ -192,9 +193,26 @@ class Document:
         """
         self._write(lambda project: project.edit(command), then, stay=True, about=people_of(command))
 
-    def undo(self) -> None:
-        """Take the latest step back, and show the photo that it was on."""
-        self._write(lambda project: project.undo())
+    def undo(self, ask: Callable[[Step], None] | None = None) -> None:
+        """Take the latest step back, and show the photo that it was on.
+
+        Args:
+            ask: gets a bulk run or a merge on several photos, which is not taken back then.
+        """
+        asked: list[Step] = []
+
+        def take_back(project: Project) -> Edited:
+            step = project.journal.to_undo()
+            if ask is None or step is None or step.kind == HAND or not project.journal.is_wide(step.id):
+                return project.undo()
+            asked.append(step)
+            return Edited(None)
+
+        def tell(_: Edited) -> None:
+            if ask is not None and asked:
+                ask(asked[0])
+
+        self._write(take_back, tell)
 
     def redo(self) -> None:
         """Do the undone step again, and show the photo that it is on."""

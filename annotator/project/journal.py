@@ -240,6 +240,16 @@ class Journal:
                     fields.setdefault(Subject(row[0], row[1]), []).append(row[2])
             yield from fields.items()
 
+    def is_wide(self, step_id: int) -> bool:
+        """Whether a step is about several photos."""
+        photos = self._database.rows(
+            "SELECT DISTINCT CASE change.kind WHEN 'photo' THEN subject ELSE photo_id END AS place FROM edit "
+            "JOIN change USING (seq) LEFT JOIN person ON change.kind = 'person' AND person.id = subject "
+            "WHERE edit.step_id = ? AND action = 'do' AND place IS NOT NULL LIMIT 2",
+            [step_id],
+        )
+        return len(list(photos)) > 1
+
     def value_of(self, subject: Subject, field: str) -> tuple[Any, Step | None]:
         """What the rule says of a field, and the step that set it; `(None, None)` if nothing does."""
         row = self._database.row(

@@ -32,6 +32,7 @@ from annotator.qt.shape_dialog import ShapeDialog
 from annotator.qt.strings import tr
 from annotator.qt.thumbnails import Thumbnails
 from annotator.qt.tour import Stop, Tour
+from annotator.qt.undo_question import ask_undo
 from annotator.qt.work import Work
 from annotator.qt.workbench import make_workbench
 
@@ -86,7 +87,7 @@ class ProjectArea(QObject):
         self.review.raised = lambda: self.docks.raise_("review")  # type: ignore[method-assign]
         self.campaign = CampaignPanel(session)
         self.jobs_panel = JobsPanel(self.jobs, self.show_refinement)
-        self.work = Work(session, actions, self._ask_reason)
+        self.work = Work(session, actions, self._ask_reason, lambda step: ask_undo(window, session.document, step))
         self.docks = Docks(window, settings)
         self.docks.add("photos", tr("Photos"), self.photos)
         self.docks.add("side", tr("Side view"), bench.side)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QObject
 
 from annotator.commands import Exclude, MarkEmpty, RemovePerson, Review, SetRank, SetState, Together
 from annotator.document import Change
+from annotator.project.journal import Step
 from annotator.qt.actions import Actions
 from annotator.qt.session import Session
 from annotator.qt.strings import tr
@@ -18,9 +21,10 @@ class Work(QObject):
         session: of the open project.
         actions: of the window.
         ask_reason: shows where the reviewer says why somebody is rejected.
+        ask_undo: asks whether a step on many photos shall be taken back.
     """
 
-    def __init__(self, session: Session, actions: Actions, ask_reason):
+    def __init__(self, session: Session, actions: Actions, ask_reason, ask_undo: Callable[[Step], None]):
         super().__init__(session)
         self._session = session
         self._actions = actions
@@ -28,7 +32,7 @@ class Work(QObject):
         self._ask_reason = ask_reason
         self.reviewing = False
         for name, do in {
-            "edit.undo": self._document.undo,
+            "edit.undo": lambda: self._document.undo(ask_undo),
             "edit.redo": self._document.redo,
             "photo.previous": lambda: session.step(-1),
             "photo.next": lambda: session.step(1),

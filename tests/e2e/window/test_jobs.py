@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QPushButton
+from PySide6.QtWidgets import QLabel, QMessageBox, QPushButton
 
 from annotator.commands import RemovePerson, SetPoints
 from annotator.jobs import DONE
@@ -28,6 +28,13 @@ def jobs(window):
 def ended(window, qtbot, kind: str):
     qtbot.waitUntil(lambda: kind in jobs(window) and not jobs(window)[kind].is_active, timeout=LONG)
     return jobs(window)[kind]
+
+
+def take_back(window, qtbot):
+    """Say that a step on several photos is meant."""
+    qtbot.waitUntil(lambda: window.findChild(QMessageBox, "undo_question") is not None)
+    box = window.findChild(QMessageBox, "undo_question")
+    qtbot.mouseClick(next(each for each in box.buttons() if each.text() == "Take it back"), Qt.MouseButton.LeftButton)
 
 
 def test_an_export_is_written_and_said(window, qtbot, tmp_path):
@@ -73,6 +80,7 @@ def test_an_import_comes_in_as_one_step_of_undo(window, qtbot, tmp_path, reposit
     qtbot.waitUntil(lambda: len(document.people) == 2, timeout=10_000)
     qtbot.waitUntil(lambda: "Import" in document.undo_label)
     window.actions_["edit.undo"].trigger()
+    take_back(window, qtbot)
     qtbot.waitUntil(lambda: document.people == ())
 
 
@@ -210,4 +218,5 @@ def test_focal_lengths_come_in_as_one_step_of_undo(window, qtbot, on_disk):
         qtbot.waitUntil(lambda: document.photo.camera is not None)
         qtbot.waitUntil(lambda: document.undo_label == "Estimate focal lengths")
         window.actions_["edit.undo"].trigger()
+        take_back(window, qtbot)
         qtbot.waitUntil(lambda: document.photo.camera is None)

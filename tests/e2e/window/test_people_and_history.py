@@ -1,6 +1,7 @@
 """The tree selects what the canvas selects, and the history goes to any step."""
 
 from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtWidgets import QMessageBox
 
 from annotator.commands import MovePoint, RemovePerson, SetState, Together
 from annotator.document import Part, PartKind
@@ -88,6 +89,34 @@ def test_backspace_takes_a_proposal_away_and_undo_brings_it_back(window, qtbot, 
     window.actions_["edit.undo"].trigger()
     saved(window)
     assert [person.id for person in document.people] == [first, second]
+
+
+def test_undo_asks_before_it_takes_a_run_on_many_photos_back(window, qtbot, saved):
+    document, canvas = window.area.session.document, window.area.canvas
+    people = [person.id for person in document.people]
+    document.edit(SetState(people[0], "done"))
+    saved(window)
+
+    def question() -> QMessageBox | None:
+        return window.findChild(QMessageBox, "undo_question")
+
+    for _ in range(2):  # the second one would be the whole proposal, of four photos
+        qtbot.keyClick(canvas, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: question() is not None)
+    assert "Propose" in question().text()
+    qtbot.keyClick(question(), Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: question() is None)
+    window.activateWindow()  # offscreen nobody does
+    qtbot.waitUntil(window.isActiveWindow)
+    assert [(person.id, person.state) for person in document.people] == [(number, "proposed") for number in people]
+
+    qtbot.keyClick(canvas, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: question() is not None)
+    take = next(button for button in question().buttons() if button.text() == "Take it back")
+    qtbot.mouseClick(take, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: document.people == ())
+    window.actions_["edit.redo"].trigger()
+    qtbot.waitUntil(lambda: [person.id for person in document.people] == people)
 
 
 def test_the_history_goes_back_and_forth(window, qtbot, saved):

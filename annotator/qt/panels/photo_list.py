@@ -200,6 +200,7 @@ class PhotoList(QWidget):
         self.setObjectName("photo_list")
         self._session = session
         self._follows = False
+        self._browsing = session.browsing
         self.model = PhotoModel(session, thumbnails)
         self.search = QLineEdit()
         self.search.setPlaceholderText(tr("Search by name"))
@@ -331,10 +332,12 @@ class PhotoList(QWidget):
         self._follows = False
 
     def _listed(self) -> None:
-        view = self._session.browsing.view
+        view, before, self._browsing = self._session.browsing.view, self._browsing, self._session.browsing
         self.pages.setCurrentWidget(self.list if self._session.ids else self.empty)
         if self._session.ids:
             self._follow()
+            if before != self._browsing and self._session.row < 0:
+                self.list.scrollToTop()  # what was found begins with the first one
             return
         filtered = bool(view.containing) or view.show is not Show.ALL or self._session.browsing.worst_first
         if not filtered:

@@ -1,13 +1,15 @@
 """The list of photos: filter, search, worst first, keys; it follows what is done."""
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt, QTimer
 
 from annotator.commands import SetState
-from annotator.project import open_project
+from annotator.project import create_project, open_project
 from annotator.project.assigning import split_project
 from annotator.project.queries import Show, worst_first
 from annotator.worklist import next_people
+from cliff_core.images import write_image
 
 
 def names(window) -> list[str]:
@@ -72,6 +74,26 @@ def test_typing_searches_and_return_goes_to_the_list(window, qtbot):
     qtbot.keyClick(field, Qt.Key.Key_Return)
     wait_for_names(window, qtbot, ["photo4.png"])
     assert window.area.photos.list.hasFocus()
+
+
+def test_what_is_found_begins_with_the_first_photo(make_window, qtbot, tmp_path):
+    for number in range(40):
+        write_image(
+            tmp_path / "many" / f"{'ab'[number % 2]}{number:02}.png", np.full((24, 32, 3), 5 * number, np.uint8)
+        )
+    project, _ = create_project(tmp_path / "many_project", tmp_path / "many")
+    project.close()
+    window = make_window()
+    window.open(project.folder)
+    qtbot.waitUntil(lambda: window.area is not None and len(window.area.session.ids) == 40, timeout=10_000)
+    qtbot.waitUntil(lambda: photo(window) == "a00.png")
+    scroll = window.area.photos.list.verticalScrollBar()
+    scroll.setValue(scroll.maximum())
+
+    qtbot.keyClicks(window.area.photos.search, "b")
+    wait_for_names(window, qtbot, [f"b{number:02}.png" for number in range(1, 40, 2)])
+    assert scroll.maximum() > 0
+    qtbot.waitUntil(lambda: scroll.value() == 0)
 
 
 @pytest.mark.parametrize("key", [Qt.Key.Key_E, Qt.Key.Key_Space, Qt.Key.Key_Escape])

@@ -259,6 +259,7 @@ QPushButton[role="view"]:focus { border: 1px solid @accent; }
 QPushButton[role="link"] { background: transparent; border: 1px solid transparent; color: @accent; padding: 2px 4px; }
 QPushButton[role="link"]:hover { text-decoration: underline; }
 QPushButton[role="link"]:focus { border: 1px solid @accent; }
+QPushButton[role="link"]:disabled { color: @quiet_text; }
 
 QLineEdit, QPlainTextEdit, QTextEdit, QSpinBox, QDoubleSpinBox, QComboBox, QKeySequenceEdit {
     background: @raised; border: 1px solid @hairline; border-radius: 6px; padding: 4px 8px; min-height: 18px;

@@ -10,6 +10,13 @@ from annotator.qt.panels.body_camera import CameraPanel
 from cliff_core.records import Camera, Provenance
 
 
+def strongest(button) -> int:
+    """How far the most colourful pixel of a button is from grey."""
+    image = button.grab().toImage()
+    pixels = [image.pixelColor(x, y) for x in range(image.width()) for y in range(image.height())]
+    return max(max(each.getRgb()[:3]) - min(each.getRgb()[:3]) for each in pixels)
+
+
 @pytest.fixture
 def panel(bench, window, qtbot) -> CameraPanel:
     window.area.docks.raise_("body")
@@ -37,3 +44,12 @@ def test_back_to_the_guess_is_a_guess_again_and_nobodys_word(panel, bench, windo
     assert panel.source.text().startswith("Guessed")
     assert not panel.guess.isEnabled()
     np.testing.assert_allclose(bench.canvas.workspace.figure.joints_px, seen, atol=2.0)
+
+
+def test_a_link_that_leads_nowhere_has_not_the_colour_of_one(panel, window, saved):
+    assert not panel.guess.isEnabled()
+    grey = strongest(panel.guess)
+    panel.focal.setValue(900)
+    saved(window)
+    assert panel.guess.isEnabled()
+    assert strongest(panel.guess) > 2 * grey  # letters smoothed by subpixels have a little colour themselves

@@ -296,7 +296,7 @@ def _plot(title: str, legend: list[tuple[str, str]]) -> Any:
 
     roles = theme.current()
     plot = pyqtgraph.PlotWidget(background=roles.background)
-    words = " · ".join(f"<span style='color:{colour}'>{text}</span>" for colour, text in legend) or "&nbsp;"
+    words = " &nbsp; ".join(f"<span style='color:{colour}'>━━</span> {text}" for colour, text in legend) or "&nbsp;"
     plot.setTitle(f"{title}<br>{words}", color=roles.text, size="10pt")
     plot.setLabel("bottom", tr("epoch"), color=roles.quiet_text)
     plot.setMenuEnabled(False)

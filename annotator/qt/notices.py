@@ -76,6 +76,10 @@ class NoticeBar(QFrame):
         """Tell something that is no error."""
         self._show(text, "info", "accent", "")
 
+    def show_failure(self, text: str) -> None:
+        """Tell of work that failed beside the window; its log is among the jobs."""
+        self._show(text, "warning-circle", "bad", "")
+
     def close_notice(self) -> None:
         """The person has seen it."""
         self._times = 0

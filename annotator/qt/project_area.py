@@ -311,7 +311,7 @@ class ProjectArea(QObject):
 
     def _job_ended(self, job: JobView) -> None:
         if job.state == FAILED:
-            self._notices.show_notice(f"{kind_name(job.kind)}: {job.text}")
+            self._notices.show_failure(f"{kind_name(job.kind)}: {tr(job.text)}")
         elif job.state == DONE and job.kind in ("export", "import"):
             lines = str(job.result.get("report", "")).split("\n")
             shown = lines[:-1] if job.kind == "export" else lines  # the dialog has told of the manifest

@@ -46,6 +46,8 @@ SAID = (
     "{moved} mm · {missed} mm out of reach",
     "writing {format}",
     "reading {file}, {count} people",
+    "it ended without a word; resume takes it up again",
+    "it ended without a word, after: {last}; resume takes it up again",
 )
 """What other packages say with values in it already: names of steps in the history, reasons, progress of jobs.
 

@@ -129,7 +129,7 @@ class JobCard(QFrame):
             tip=tr("End it and leave no trace of it"),
         )
         self.resume = button(
-            tr("Go on"),
+            tr("Resume"),
             lambda: watch.resume(job.id),
             role="flat",
             name="job_resume",

@@ -193,7 +193,9 @@ def test_a_job_that_is_killed_is_told_of_and_goes_on_where_it_was(window, qtbot,
     assert ended(window, qtbot, "propose").state == "failed"
     qtbot.waitUntil(window.notices.isVisible)
     window.area.docks.raise_("jobs")
-    qtbot.mouseClick(window.area.jobs_panel.cards[job.id].resume, Qt.MouseButton.LeftButton)
+    resume = window.area.jobs_panel.cards[job.id].resume
+    assert resume.text().lower() in window.notices.words.text()  # it is called what the notice calls it
+    qtbot.mouseClick(resume, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: jobs(window)["propose"].state == DONE, timeout=LONG)
 
 

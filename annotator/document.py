@@ -248,10 +248,13 @@ class Document:
             self.pending -= 1
             self.written_on = edited.photos
             self._drop(shown)
-            # Somebody who turned a page meanwhile is not pulled back.
             if snapshot is not None and self._wanted == photo_id:
                 self._wanted = snapshot.photo.id
                 self._take(snapshot, None)
+            else:  # somebody who turned a page meanwhile is not pulled back, but told that it is written
+                if snapshot is not None:
+                    self.undo_label, self.redo_label = snapshot.undo_label, snapshot.redo_label
+                self._tell(Change.PEOPLE | Change.HISTORY)
             if then is not None:
                 then(edited)
 

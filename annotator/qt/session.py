@@ -395,6 +395,6 @@ class Session(QObject):
             self._heading = None
         if Change.PEOPLE in change and photo is not None:
             if Change.PHOTO not in change:
-                self.last_touched = photo.id
+                self.last_touched = min(self.document.written_on or {photo.id}, key=lambda each: each != photo.id)
                 self.count()
             self.touched.emit({photo.id, *self.document.written_on})

@@ -186,6 +186,23 @@ def test_return_marks_done_and_goes_on(window, qtbot, saved, on_disk):
     assert window.area.photos.model.data(window.area.photos.model.index(0), Qt.ItemDataRole.UserRole).done == 2
 
 
+def test_an_edit_right_after_a_page_is_turned_is_told_as_saved(window, qtbot, saved):
+    session, document = window.area.session, window.area.session.document
+    first = document.people[0].id
+    here = document.photo.id
+    qtbot.waitUntil(lambda: session.counts is not None and len(session.ids) == 6)
+
+    window.actions_["photo.next"].trigger()  # the next photo is on its way, and the keys are still about this one
+    document.edit(SetState(first, "done"))
+
+    saved(window)
+    assert photo(window) == "photo1.png"
+    assert window.area.bar.saved.words.text() == "all edits saved"
+    assert window.actions_["edit.undo"].text() == "Undo: Mark as done"
+    qtbot.waitUntil(lambda: session.counts.done == 1)
+    assert session.last_touched == here
+
+
 def test_undo_comes_back_to_the_photo_that_it_changes(window, qtbot, saved):
     session = window.area.session
     session.document.edit(SetState(session.document.people[0].id, "done"))

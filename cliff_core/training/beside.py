@@ -1,76 +1,293 @@
-"""Two tuning runs at the same time, by half of a team each: one chooses how long to tune, one tunes with all points.
+"""Both tuning runs at the same time, by half of a team each: one chooses how long to tune, one tunes with all points.
 
-One after the other, they would share each step, and wait for each other's gradients thousands of times; most of what a
-step costs does not become less by that. Beside each other they wait once in an epoch, and give the same numbers: the
-second keeps its weights whenever the first says that its epoch is a good one to end with.
+One after the other, all would share each step, and wait for each other's gradients thousands of times; most of what a
+step costs does not become less by that. Beside each other nobody waits. The first half does the steps of the run that
+chooses, and sends its weights after each epoch. The second half measures these and says when it is over; in between it
+tunes with all points, never further than the last epoch that was a good one to end with. So nothing is done in vain,
+and the numbers are those of one run after the other.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import astuple
+from typing import Any, NamedTuple
 
 import torch
+from torch import nn
 
-from cliff_core.execution.team import Team
+from cliff_core.execution.team import Half
+from cliff_core.training.choosing import ALL_POINTS, CHOOSING, Choice, Epoch, last_good_epoch
+from cliff_core.training.tuning import Run, Tuning, put_weights, weights_of
+
+_AHEAD = 6  # epochs that wait to be measured, at most
+_LOOK_EVERY_S = 0.02
+_STAGES = (CHOOSING, ALL_POINTS)
+_END = -1.0  # in place of a stage: nothing more is to come
+_WORD = torch.zeros(7, dtype=torch.float64)  # stage, the four numbers of an epoch, whether it is over, whether saved
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
-    """What goes for both runs after an epoch.
+class Both(NamedTuple):
+    """What one run after the other gives.
 
     Attributes:
-        keeps: the epoch is one to end with.
-        is_done: it was the last one.
-        is_time: to remember how far both are.
-        fitted, apart: of the second run, as in its curve.
+        chooser, choosing: model and curve of the run that chooses.
+        of_person: (2, N) each person's error of the withheld points, before and by the chooser.
+        tuned, final: model and curve of the run with all points.
     """
 
-    keeps: bool
-    is_done: bool
-    is_time: bool
-    fitted: float
-    apart: float
+    chooser: nn.Module
+    choosing: list[Epoch]
+    of_person: torch.Tensor
+    tuned: nn.Module
+    final: list[Epoch]
 
 
-class Beside:
-    """A half of a team that does one of the two runs.
+def tune_beside(
+    tuning: Tuning, first: nn.Module, second: nn.Module, withheld: torch.Tensor, name: str, key: str
+) -> Both:
+    """Tune a copy with points withheld until their error is flat, and another with all points for as long.
 
     Args:
-        team: all of them; each calls everything here at the same time.
+        tuning: of whom, how, by which team; each of it calls this at the same time.
+        first, second: to start from.
+        withheld: (N, 47) bool points that the first is not given.
+        name: under which states are remembered.
+        key: what they follow from.
+    """
+    team, half = tuning.team, tuning.team.halves()
+    name = f"{name}-{'choosing' if half.is_first else 'all'}-beside"
+    known = tuning.work.recall(name)
+    known = known if known.get("key") == key else {}
+    levels = torch.zeros(2)  # what the first half has done, and what the second has measured of that
+    if half.team.leads:
+        levels[0 if half.is_first else 1] = known.get("number", 0 if half.is_first else -1)
+    done, measured = (int(each) for each in team.sum(levels).tolist())
+    if done > measured:  # what was sent in between is lost
+        known, measured = {}, -1
+    count, epochs = len(tuning.people), tuning.settings.epochs
+    curves = torch.zeros(2, epochs + 1, 4, dtype=torch.float64)
+    of_person, weights = torch.zeros(2, count), torch.zeros(2, len(weights_of(first)))
+    if half.is_first:
+        run = Run(tuning, first, withheld, half.team, name)
+        _First(tuning, half, run, measured).step(known, name, key)
+        run.end()
+    else:
+        judge = Run(tuning, first, withheld, half.team, f"{name}-judge")
+        own = Run(tuning, second, None, half.team, name)
+        follower = _Second(tuning, half, judge, own, known)
+        follower.follow(name, key)
+        if half.team.leads:
+            choice = follower.choice
+            assert choice.kept is not None
+            curves = torch.stack([_rows(choice.curve, epochs), _rows(follower.curve, epochs)])
+            of_person, weights = torch.stack([choice.before, choice.after]), torch.stack([choice.kept, own.weights()])
+        judge.end()
+        own.end()
+    choosing, final = (_curve(each) for each in team.sum(curves))
+    chooser, tuned = (_copy(*each) for each in zip((first, second), team.sum(weights), strict=True))
+    return Both(chooser, choosing, team.sum(of_person), tuned, final)
 
-    Attributes:
-        half: the processes that share this run.
-        chooses: whether it is the first one.
+
+class _First:
+    """The half that does the steps of the run that chooses; its first process speaks for it, and hears how it goes.
+
+    Args:
+        tuning: both runs.
+        half: this process's place.
+        run: that chooses.
+        measured: what the other half has measured already.
     """
 
-    def __init__(self, team: Team):
-        self._team = team
-        self.half, number = team.halves()
-        self.chooses = number == 0
+    def __init__(self, tuning: Tuning, half: Half, run: Run, measured: int):
+        self._tuning, self._half, self._run, self._measured = tuning, half, run, measured
+        self._is_over = self._stops = self._has_ended = False
+        self._unsaved: dict[str, Any] = {}  # to be remembered when the other half has done so
 
-    def agrees(self, flag: bool) -> bool:
-        """Whether the first process says so."""
-        return self._team.agrees(flag)
+    def step(self, known: Mapping[str, Any], name: str, key: str) -> None:
+        """Step until the other half says that it is over."""
+        team, epochs = self._half.team, self._tuning.settings.epochs
+        if known:
+            self._run.go_on_from(known["run"])
+        for number in range(known.get("number", 0) + 1, epochs + 1):
+            if team.agrees(self._should_end(name)) or self._run.epoch(lambda: self._should_end(name)):
+                break
+            if team.leads:
+                self._send(number, name, key)
+        if team.leads:
+            while not (self._has_ended or self._should_stop()):
+                time.sleep(_LOOK_EVERY_S)
+                self._listen(name)
+            self._half.there.send(torch.cat([torch.zeros_like(self._run.weights()), torch.tensor([0.0, 0.0, 1.0])]))
+            while not self._has_ended:
+                self._hear(name)
+            self._half.there.drain()
 
-    def is_level(self, number: int) -> bool:
-        """Whether both have come to the same epoch."""
-        numbers = self._team.sum(torch.tensor([number, number**2], dtype=torch.float64))
-        return bool(self._team.size * numbers[1] == numbers[0] ** 2)
+    def _should_stop(self) -> bool:
+        self._stops = self._stops or self._tuning.watch.should_stop()
+        return self._stops
 
-    def tell(self, fitted: float, apart: float, *, keeps: bool, is_done: bool, is_time: bool) -> Word:
-        """Say how an epoch was; the first process decides what follows from it."""
-        said = torch.zeros(5, dtype=torch.float64)
-        if self._team.leads:
-            said[:3] = torch.tensor([keeps, is_done, is_time])
-        if not self.chooses and self.half.leads:
-            said[3:] = torch.tensor([fitted, apart])
-        keeps, is_done, is_time, fitted, apart = self._team.sum(said).tolist()
-        return Word(keeps > 0, is_done > 0, is_time > 0, fitted, apart)
+    def _should_end(self, name: str) -> bool:
+        if not self._half.team.leads:
+            return False
+        self._listen(name)
+        return self._is_over or self._should_stop()
 
-    def exchange(self, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Both runs' values of the same shape, to everybody."""
-        both = torch.zeros(2, *values.shape, dtype=values.dtype)
-        if self.half.leads:
-            both[0 if self.chooses else 1] = values
-        first, second = self._team.sum(both)
-        return first, second
+    def _send(self, number: int, name: str, key: str) -> None:
+        saves = not self._unsaved and number > self._measured and self._tuning.work.is_time
+        if saves:
+            self._unsaved = {"key": key, "number": number, "run": self._run.state()}
+        self._half.there.send(torch.cat([self._run.weights(), torch.tensor([number, float(saves), 0.0])]))
+        while number - self._measured > _AHEAD and not self._should_end(name):
+            time.sleep(_LOOK_EVERY_S)
+
+    def _listen(self, name: str) -> None:
+        """Hear what has come."""
+        while not self._has_ended and self._half.back.has_come(_WORD):
+            self._hear(name)
+
+    def _hear(self, name: str) -> None:
+        stage, number, fitted, withheld, apart, is_over, saved = self._half.back.take(_WORD).tolist()
+        if stage == _END:
+            self._has_ended = True
+            return
+        words = _STAGES[int(stage)]
+        self._tuning.watch.curve(words, Epoch(int(number), fitted, None if math.isnan(withheld) else withheld, apart))
+        if number:
+            self._tuning.progress(int(number), self._tuning.settings.epochs, words)
+        if words == CHOOSING:
+            self._measured, self._is_over = int(number), self._is_over or bool(is_over)
+            if saved:
+                self._tuning.work.remember(name, self._unsaved)
+                self._unsaved = {}
+
+
+class _Second:
+    """The half that measures the run that chooses, and tunes with all points meanwhile.
+
+    Args:
+        tuning: both runs.
+        half: this process's place.
+        judge: measures the run that chooses.
+        own: the run with all points.
+        known: what was remembered.
+
+    Attributes:
+        choice: when to end.
+        curve: of the run with all points.
+    """
+
+    def __init__(self, tuning: Tuning, half: Half, judge: Run, own: Run, known: Mapping[str, Any]):
+        self._tuning, self._half, self._judge, self._own = tuning, half, judge, own
+        self._like = torch.cat([torch.zeros_like(own.weights()), torch.zeros(3)])  # weights, number, saves, is the end
+        self._has_ended = False
+        self.choice = Choice(tuning.settings.patience)
+        if known:
+            self.choice.go_on_from(known["choice"])
+            own.go_on_from(known["own"])
+            self.curve = [Epoch(*values) for values in known["curve"]]
+        else:
+            self.choice.hear(judge.measured(0), judge.weights())
+            self.curve = [own.measured(0)[0]]
+
+    def follow(self, name: str, key: str) -> None:
+        """Measure and tune until it is over, and as far as it is good."""
+        team, epochs, choice = self._half.team, self._tuning.settings.epochs, self.choice
+        is_over = choice.is_done or choice.curve[-1].number == epochs
+        for epoch in choice.curve:
+            self._tell(CHOOSING, epoch, is_over=is_over and epoch is choice.curve[-1])
+        for epoch in self.curve:
+            self._tell(ALL_POINTS, epoch)
+        stops = False
+
+        def remember() -> None:
+            state = {"key": key, "number": choice.curve[-1].number, "choice": choice.state(), "own": self._own.state()}
+            self._tuning.work.remember(name, state | {"curve": [astuple(each) for each in self.curve]})
+
+        while not (is_over or stops):
+            weights, number, saves, ends = self._next()
+            stops = bool(ends)
+            if stops or number <= choice.curve[-1].number:
+                continue
+            self._judge.take_weights(weights)
+            choice.hear(self._judge.measured(int(number)), weights)
+            is_over = choice.is_done or number == epochs
+            if saves and team.leads:
+                remember()
+            self._tell(CHOOSING, choice.curve[-1], is_over=is_over, saved=bool(saves))
+            if not is_over and self._is_behind:
+                self._go_on(lambda: False)
+        while not stops and self._is_behind:
+            stops = self._go_on(self._ends)
+            if team.leads and self._tuning.work.is_time:
+                remember()
+        if team.leads:
+            self._half.back.send(torch.tensor([_END, *[0.0] * 6], dtype=torch.float64))
+            while not self._has_ended:
+                self._take()
+            self._half.back.drain()
+
+    @property
+    def _is_behind(self) -> bool:
+        return self.curve[-1].number < last_good_epoch(self.choice.curve)
+
+    def _go_on(self, should_stop: Callable[[], bool]) -> bool:
+        """An epoch with all points; returns whether it was to stop on the way."""
+        if self._own.epoch(should_stop):
+            return True
+        epoch, _ = self._own.measured(self.curve[-1].number + 1)
+        self.curve.append(epoch)
+        self._tell(ALL_POINTS, epoch)
+        return False
+
+    def _tell(self, stage: str, epoch: Epoch, *, is_over: bool = False, saved: bool = False) -> None:
+        if self._half.team.leads:
+            withheld = math.nan if epoch.withheld is None else epoch.withheld
+            words = [_STAGES.index(stage), epoch.number, epoch.fitted, withheld, epoch.prior_distance, is_over, saved]
+            self._half.back.send(torch.tensor(words, dtype=torch.float64))
+
+    def _next(self) -> tuple[torch.Tensor, float, float, float]:
+        """What the other half sends next, to everybody of this one: weights, their epoch, whether to save, the end."""
+        values = self._half.team.sum(self._take() if self._half.team.leads else torch.zeros_like(self._like))
+        number, saves, ends = values[-3:].tolist()
+        return values[:-3], number, saves, ends
+
+    def _ends(self) -> bool:
+        """Whether the other half wants no more; only asked once it is over, so weights that still come are too late."""
+        while not self._has_ended and self._half.there.has_come(self._like):
+            self._take()
+        return self._has_ended
+
+    def _take(self) -> torch.Tensor:
+        values = self._half.there.take(self._like)
+        self._has_ended = bool(values[-1])
+        return values
+
+
+def _rows(curve: list[Epoch], epochs: int) -> torch.Tensor:
+    """(epochs + 1, 4) a curve, with -1 where it has no epoch."""
+    rows = torch.full((epochs + 1, 4), -1.0, dtype=torch.float64)
+    for row, epoch in zip(rows, curve, strict=False):
+        withheld = math.nan if epoch.withheld is None else epoch.withheld
+        row.copy_(torch.tensor([epoch.number, epoch.fitted, withheld, epoch.prior_distance]))
+    return rows
+
+
+def _curve(rows: torch.Tensor) -> list[Epoch]:
+    return [
+        Epoch(int(number), fitted, None if math.isnan(withheld) else withheld, apart)
+        for number, fitted, withheld, apart in rows.tolist()
+        if number >= 0
+    ]
+
+
+def _copy(model: nn.Module, weights: torch.Tensor) -> nn.Module:
+    """A copy of a model that learns no more, with other weights."""
+    made = copy.deepcopy(model).eval()
+    put_weights(made, weights)
+    for each in made.parameters():
+        each.requires_grad_(False)
+    return made

@@ -165,12 +165,14 @@ class Crew:
         return [] if self._others is None else self._others.pids
 
     def _end(self, *, calmly: bool = False) -> None:
-        if isinstance(self.team, GlooTeam):
+        team, self.team = self.team, ALONE
+        if self._others is not None and not calmly:
+            self._others.end()  # first: words to them that are on their way would be waited for
+        if isinstance(team, GlooTeam):
             with suppress(RuntimeError):
-                self.team.leave()
-        self.team = ALONE
-        if self._others is not None:
-            self._others.end(calmly=calmly)
+                team.leave()
+        if self._others is not None and calmly:
+            self._others.end(calmly=True)
         if self._meeting is not None:
             with suppress(OSError):
                 self._meeting.unlink(missing_ok=True)

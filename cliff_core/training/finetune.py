@@ -12,10 +12,8 @@ uses all points for as long.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
@@ -27,19 +25,11 @@ from cliff_core.errors import TrainingError
 from cliff_core.execution.rows import Workspace
 from cliff_core.execution.team import ALONE, Team
 from cliff_core.inference import Crops, regress
-from cliff_core.training.beside import Beside
+from cliff_core.training.beside import tune_beside
+from cliff_core.training.choosing import ALL_POINTS, CHOOSING, Epoch, Watch, last_good_epoch
 from cliff_core.training.supervision import AnyEdits, SparseEdits
 from cliff_core.training.taught import CHUNK, Taught, known_points
-from cliff_core.training.tuning import (
-    ALL_POINTS,
-    CHOOSING,
-    Epoch,
-    FinetuneSettings,
-    Tuning,
-    Watch,
-    head_parameters,
-    last_good_epoch,
-)
+from cliff_core.training.tuning import FinetuneSettings, Tuning
 
 __all__ = ["ALL_POINTS", "CHOOSING", "Epoch", "FinetuneSettings", "Finetuned", "Watch", "finetune", "last_good_epoch"]
 
@@ -124,75 +114,20 @@ def finetune(
         return model_before, f"{key}/{'' if before is None else _digest(_head(model_before))}"
 
     (first, first_key), (second, second_key) = start("chooser"), start("model")
+    tuning = Tuning(body, people, settings, team, work, progress, watch)
     if team.size > 1 and drawn.any():
-        runs = _Runs(body, people, settings, team, work, progress, watch, name)
-        chooser, choosing, of_person, tuned, final = runs.beside(first, first_key, second, second_key, drawn)
+        both = tune_beside(tuning, first, second, drawn, name, f"{first_key}/{second_key}")
+        chooser, choosing, of_person, tuned, final = both
         chosen = last_good_epoch(choosing)
     else:
-        tuning = Tuning(body, people, settings, team, work)
-        chooser, choosing, of_person = tuning.tune(
-            first, settings.epochs, drawn, progress, watch, f"{name}-choosing", first_key
-        )
+        chooser, choosing, of_person = tuning.tune(first, settings.epochs, drawn, f"{name}-choosing", first_key)
         chosen = last_good_epoch(choosing) if drawn.any() else min(settings.unwatched_epochs, choosing[-1].number)
-        tuned, final, _ = tuning.tune(second, chosen, None, progress, watch, f"{name}-all", f"{second_key}/{chosen}")
+        tuned, final, _ = tuning.tune(second, chosen, None, f"{name}-all", f"{second_key}/{chosen}")
     withheld = torch.zeros(count, crops.points.shape[1], dtype=torch.bool)
     withheld[rows] = drawn
     error_before, error_after = torch.full((2, count), torch.nan)
     error_before[rows], error_after[rows] = of_person
     return Finetuned(tuned, chosen, tuple(choosing), tuple(final), chooser, withheld, error_before, error_after)
-
-
-@dataclass(frozen=True, slots=True)
-class _Runs:
-    """Both runs of a fine-tuning by halves of a team, at the same time."""
-
-    body: TorchBody
-    people: Taught
-    settings: FinetuneSettings
-    team: Team
-    work: Workspace
-    progress: Callable[[int, int, str], None]
-    watch: Watch
-    name: str
-
-    def beside(
-        self, first: nn.Module, first_key: str, second: nn.Module, second_key: str, drawn: torch.Tensor
-    ) -> tuple[nn.Module, list[Epoch], torch.Tensor, nn.Module, list[Epoch]]:
-        """What one run after the other gives: chooser, curve, (2, N) withheld errors, tuned model, curve."""
-        beside, epochs = Beside(self.team), self.settings.epochs
-        tuning = Tuning(self.body, self.people, self.settings, beside.half, self.work)
-        model, key, withheld, run = (
-            (first, first_key, drawn, "choosing") if beside.chooses else (second, second_key, None, "all")
-        )
-        own, curve, of_person = tuning.tune(
-            model, epochs, withheld, self.progress, self.watch, f"{self.name}-{run}-beside", f"{key}/beside", beside
-        )
-        rows = torch.full((epochs + 1, 4), torch.nan, dtype=torch.float64)
-        for epoch in curve:
-            withheld_error = torch.nan if epoch.withheld is None else epoch.withheld
-            rows[epoch.number] = torch.tensor([epoch.number, epoch.fitted, withheld_error, epoch.prior_distance])
-        choosing, final = (_curve(each) for each in beside.exchange(rows))
-        weights = beside.exchange(torch.cat([each.detach().reshape(-1) for each in head_parameters(own)]))
-        models = [_with_weights(start, each) for start, each in zip((first, second), weights, strict=True)]
-        chosen = last_good_epoch(choosing)
-        return models[0], choosing, beside.exchange(of_person)[0], models[1], final[: chosen + 1]
-
-
-def _curve(rows: torch.Tensor) -> list[Epoch]:
-    found = [row for row in rows.tolist() if not math.isnan(row[0])]
-    return [Epoch(int(n), fitted, None if math.isnan(held) else held, apart) for n, fitted, held, apart in found]
-
-
-@torch.no_grad()
-def _with_weights(model: nn.Module, weights: torch.Tensor) -> nn.Module:
-    """A copy with the head's parameters in one row."""
-    made, start = copy.deepcopy(model).eval(), 0
-    for each in made.parameters():
-        each.requires_grad_(False)
-    for each in head_parameters(made):
-        each.copy_(weights[start : start + each.numel()].view_as(each))
-        start += each.numel()
-    return made
 
 
 @torch.no_grad()

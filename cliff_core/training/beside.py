@@ -272,7 +272,7 @@ def _rows(curve: list[Epoch], epochs: int) -> torch.Tensor:
     rows = torch.full((epochs + 1, 4), -1.0, dtype=torch.float64)
     for row, epoch in zip(rows, curve, strict=False):
         withheld = math.nan if epoch.withheld is None else epoch.withheld
-        row.copy_(torch.tensor([epoch.number, epoch.fitted, withheld, epoch.prior_distance]))
+        row.copy_(torch.tensor([epoch.number, epoch.fitted, withheld, epoch.prior_distance], dtype=torch.float64))
     return rows
 
 

@@ -115,9 +115,8 @@ class OtherProject:
         self.refused: list[str] = []
         self._mine: Reader = mine
         self._theirs: Project = open_project(folder, read_only=True)
-        found = self._theirs.database.value(
-            "PRAGMA quick_check(1)"
-        )  # what damage hides would look as if nobody had done it
+        # what damage hides would look as if nobody had done it
+        found = self._theirs.database.value("PRAGMA quick_check(1)")
         if found != "ok":
             self._theirs.close()
             raise DamagedProjectError(

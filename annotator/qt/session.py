@@ -23,8 +23,7 @@ from annotator.worklist import INSIDE, Advice, Entry, advice, next_people, own_s
 
 T = TypeVar("T")
 
-_WORST_LISTED = 20_000
-_PORTION = 500
+_WORST_LISTED, _PORTION = 20_000, 500
 _ADVISE_MS, _ADVISE_SHARE = 3000, 20  # of rest; and times as long as it took, a second in a large project
 
 
@@ -394,7 +393,8 @@ class Session(QObject):
         if photo is not None and photo.id == self._heading:
             self._heading = None
         if Change.PEOPLE in change and photo is not None:
+            written = self.document.written_on
             if Change.PHOTO not in change:
-                self.last_touched = min(self.document.written_on or {photo.id}, key=lambda each: each != photo.id)
+                self.last_touched = photo.id if photo.id in written else min(written, default=photo.id)
                 self.count()
-            self.touched.emit({photo.id, *self.document.written_on})
+            self.touched.emit({photo.id, *written})

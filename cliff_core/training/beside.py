@@ -72,14 +72,14 @@ def tune_beside(
     curves = torch.zeros(2, epochs + 1, 4, dtype=torch.float64)
     of_person, weights = torch.zeros(2, count), torch.zeros(2, len(weights_of(first)))
     if half.is_first:
-        run = Run(tuning, first, withheld, half.team, name)
-        _First(tuning, half, run, measured).step(known, name, key)
+        run = Run(tuning, first, withheld, half.team)
+        _First(tuning, half, run, measured, name, key).step(known)
         run.end()
     else:
-        judge = Run(tuning, first, withheld, half.team, f"{name}-judge")
-        own = Run(tuning, second, None, half.team, name)
-        follower = _Second(tuning, half, judge, own, known)
-        follower.follow(name, key)
+        judge = Run(tuning, first, withheld, half.team, "judged-prior")
+        own = Run(tuning, second, None, half.team)
+        follower = _Second(tuning, half, judge, own, name, key)
+        follower.follow(known)
         if half.team.leads:
             choice = follower.choice
             assert choice.kept is not None
@@ -100,56 +100,58 @@ class _First:
         half: this process's place.
         run: that chooses.
         measured: what the other half has measured already.
+        name, key: of what is remembered.
     """
 
-    def __init__(self, tuning: Tuning, half: Half, run: Run, measured: int):
+    def __init__(self, tuning: Tuning, half: Half, run: Run, measured: int, name: str, key: str):
         self._tuning, self._half, self._run, self._measured = tuning, half, run, measured
+        self._name, self._key = name, key
         self._is_over = self._stops = self._has_ended = False
         self._unsaved: dict[str, Any] = {}  # to be remembered when the other half has done so
 
-    def step(self, known: Mapping[str, Any], name: str, key: str) -> None:
-        """Step until the other half says that it is over."""
+    def step(self, known: Mapping[str, Any]) -> None:
+        """Step until the other half says that it is over; from what was remembered, if anything."""
         team, epochs = self._half.team, self._tuning.settings.epochs
         if known:
             self._run.go_on_from(known["run"])
         for number in range(known.get("number", 0) + 1, epochs + 1):
-            if team.agrees(self._should_end(name)) or self._run.epoch(lambda: self._should_end(name)):
+            if team.agrees(self._should_end()) or self._run.epoch(self._should_end):
                 break
             if team.leads:
-                self._send(number, name, key)
+                self._send(number)
         if team.leads:
             while not (self._has_ended or self._should_stop()):
                 time.sleep(_LOOK_EVERY_S)
-                self._listen(name)
+                self._listen()
             self._half.there.send(torch.cat([torch.zeros_like(self._run.weights()), torch.tensor([0.0, 0.0, 1.0])]))
             while not self._has_ended:
-                self._hear(name)
+                self._hear()
             self._half.there.drain()
 
     def _should_stop(self) -> bool:
         self._stops = self._stops or self._tuning.watch.should_stop()
         return self._stops
 
-    def _should_end(self, name: str) -> bool:
+    def _should_end(self) -> bool:
         if not self._half.team.leads:
             return False
-        self._listen(name)
+        self._listen()
         return self._is_over or self._should_stop()
 
-    def _send(self, number: int, name: str, key: str) -> None:
+    def _send(self, number: int) -> None:
         saves = not self._unsaved and number > self._measured and self._tuning.work.is_time
         if saves:
-            self._unsaved = {"key": key, "number": number, "run": self._run.state()}
+            self._unsaved = {"key": self._key, "number": number, "run": self._run.state()}
         self._half.there.send(torch.cat([self._run.weights(), torch.tensor([number, float(saves), 0.0])]))
-        while number - self._measured > _AHEAD and not self._should_end(name):
+        while number - self._measured > _AHEAD and not self._should_end():
             time.sleep(_LOOK_EVERY_S)
 
-    def _listen(self, name: str) -> None:
+    def _listen(self) -> None:
         """Hear what has come."""
         while not self._has_ended and self._half.back.has_come(_WORD):
-            self._hear(name)
+            self._hear()
 
-    def _hear(self, name: str) -> None:
+    def _hear(self) -> None:
         stage, number, fitted, withheld, apart, is_over, saved = self._half.back.take(_WORD).tolist()
         if stage == _END:
             self._has_ended = True
@@ -161,7 +163,7 @@ class _First:
         if words == CHOOSING:
             self._measured, self._is_over = int(number), self._is_over or bool(is_over)
             if saved:
-                self._tuning.work.remember(name, self._unsaved)
+                self._tuning.work.remember(self._name, self._unsaved)
                 self._unsaved = {}
 
 
@@ -173,28 +175,30 @@ class _Second:
         half: this process's place.
         judge: measures the run that chooses.
         own: the run with all points.
-        known: what was remembered.
+        name, key: of what is remembered.
 
     Attributes:
         choice: when to end.
         curve: of the run with all points.
     """
 
-    def __init__(self, tuning: Tuning, half: Half, judge: Run, own: Run, known: Mapping[str, Any]):
+    def __init__(self, tuning: Tuning, half: Half, judge: Run, own: Run, name: str, key: str):
         self._tuning, self._half, self._judge, self._own = tuning, half, judge, own
+        self._name, self._key = name, key
         self._like = torch.cat([torch.zeros_like(own.weights()), torch.zeros(3)])  # weights, number, saves, is the end
         self._has_ended = False
         self.choice = Choice(tuning.settings.patience)
+        self.curve: list[Epoch] = []
+
+    def follow(self, known: Mapping[str, Any]) -> None:
+        """Measure and tune until it is over, as far as it is good; from what was remembered, if anything."""
         if known:
             self.choice.go_on_from(known["choice"])
-            own.go_on_from(known["own"])
+            self._own.go_on_from(known["own"])
             self.curve = [Epoch(*values) for values in known["curve"]]
         else:
-            self.choice.hear(judge.measured(0), judge.weights())
-            self.curve = [own.measured(0)[0]]
-
-    def follow(self, name: str, key: str) -> None:
-        """Measure and tune until it is over, and as far as it is good."""
+            self.choice.hear(self._judge.measured(0), self._judge.weights())
+            self.curve = [self._own.measured(0)[0]]
         team, epochs, choice = self._half.team, self._tuning.settings.epochs, self.choice
         is_over = choice.is_done or choice.curve[-1].number == epochs
         for epoch in choice.curve:
@@ -202,11 +206,6 @@ class _Second:
         for epoch in self.curve:
             self._tell(ALL_POINTS, epoch)
         stops = False
-
-        def remember() -> None:
-            state = {"key": key, "number": choice.curve[-1].number, "choice": choice.state(), "own": self._own.state()}
-            self._tuning.work.remember(name, state | {"curve": [astuple(each) for each in self.curve]})
-
         while not (is_over or stops):
             weights, number, saves, ends = self._next()
             stops = bool(ends)
@@ -216,19 +215,24 @@ class _Second:
             choice.hear(self._judge.measured(int(number)), weights)
             is_over = choice.is_done or number == epochs
             if saves and team.leads:
-                remember()
+                self._remember()
             self._tell(CHOOSING, choice.curve[-1], is_over=is_over, saved=bool(saves))
             if not is_over and self._is_behind:
                 self._go_on(lambda: False)
         while not stops and self._is_behind:
             stops = self._go_on(self._ends)
             if team.leads and self._tuning.work.is_time:
-                remember()
+                self._remember()
         if team.leads:
             self._half.back.send(torch.tensor([_END, *[0.0] * 6], dtype=torch.float64))
             while not self._has_ended:
                 self._take()
             self._half.back.drain()
+
+    def _remember(self) -> None:
+        choice, curve = self.choice.state(), [astuple(each) for each in self.curve]
+        state = {"number": self.choice.curve[-1].number, "choice": choice, "curve": curve, "own": self._own.state()}
+        self._tuning.work.remember(self._name, {"key": self._key, **state})
 
     @property
     def _is_behind(self) -> bool:

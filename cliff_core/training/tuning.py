@@ -96,10 +96,12 @@ class Run:
         model: to start from; not changed.
         withheld: (N, 47) bool points that are not given; `None`: all are given.
         team: the processes that share it.
-        name: of files.
+        prior: name of its first predictions, where another run goes on in the same process.
     """
 
-    def __init__(self, tuning: Tuning, model: nn.Module, withheld: torch.Tensor | None, team: Team, name: str):
+    def __init__(
+        self, tuning: Tuning, model: nn.Module, withheld: torch.Tensor | None, team: Team, prior: str = "tuned-prior"
+    ):
         self.model = copy.deepcopy(model).eval()  # dropout and batch norm stay as in prediction
         for parameter in self.model.parameters():
             parameter.requires_grad_(False)
@@ -108,7 +110,7 @@ class Run:
         self._withheld, self._team = withheld, team
         self._optimiser = Adam(self._parameters, self._settings.learning_rate)
         self._generator = torch.Generator().manual_seed(self._settings.seed)
-        self._prior = self._first_predictions(tuning.work.rows(f"{name}-prior", len(self._people), [_PRIOR]))
+        self._prior = self._first_predictions(tuning.work.rows(prior, len(self._people), [_PRIOR]))
 
     def epoch(self, should_stop: Callable[[], bool]) -> bool:
         """A step for each batch; returns whether it was to stop on the way, which the first of the team is asked."""
@@ -289,7 +291,7 @@ class Tuning:
             The copy as it was when that error was flat (without withheld points: as it is at the end), the curve, and
             (2, N) each person's error of the withheld points before and after.
         """
-        run, choice = Run(self, model, withheld, self.team, name), Choice(self.settings.patience)
+        run, choice = Run(self, model, withheld, self.team), Choice(self.settings.patience)
         stage = ALL_POINTS if withheld is None else CHOOSING
         chooses = withheld is not None and bool(withheld.any())
         known, watch = self.work.recall(name), self.watch

@@ -1,12 +1,8 @@
 """Jobs: child processes that share a folder with whoever watches, and nothing else."""
 
-import json
 import os
-import shutil
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,27 +13,15 @@ from annotator.apply import apply_job, discard_job, is_current, is_left
 from annotator.commands import AddPerson, Exclude, MarkEmpty, MovePoint, SetPose, SetState
 from annotator.jobs import Job, JobError, JobRequest, Jobs
 from annotator.loop import run_here, run_job_here
-from annotator.project import Prediction, Run, create_project, open_project
+from annotator.project import Prediction, Run
 from annotator.project.queries import worst_first
 from annotator.runs import CANCELLED, DONE, JOURNAL, Cancelled, News, RunFolder
 from annotator.shards import BODILESS, Shard, ShardRow, read_shard, write_shard
 from annotator.worklist import INSIDE, next_people
-from cliff_core.images import write_image
 from cliff_core.records import Box, Camera, Keypoints, Provenance, SmplParams
 
 SIZE = (64, 48)
 NOTES = {"run": {"kind": "model", "name": "test-model", "settings": {"proposes": "v1"}}}
-
-
-@pytest.fixture
-def project(tmp_path):
-    """A project of two photos, open for writing."""
-    for number in range(2):
-        rgb = np.random.default_rng(number).integers(0, 255, (SIZE[1], SIZE[0], 3), dtype=np.uint8)
-        write_image(tmp_path / "photos" / f"photo{number}.png", rgb)
-    opened, _ = create_project(tmp_path / "project", tmp_path / "photos")
-    with opened:
-        yield opened
 
 
 def prediction(left=3.0, seed=0):
@@ -57,15 +41,6 @@ def job_with(project, *shards, kind="propose"):
 
 def newcomer(photo_id, left=3.0, uid="a" * 32, seed=0, suspicion=0.5):
     return ShardRow(photo_id, (prediction(left, seed),), uid=uid, suspicion=suspicion)
-
-
-def wait_for(jobs, job, states=("done", "stopped", "cancelled", "failed"), seconds=60.0):
-    until = time.monotonic() + seconds
-    while job.state not in states:
-        assert time.monotonic() < until, (job.state, job.text, job.log_tail())
-        jobs.poll()
-        time.sleep(0.05)
-    return job
 
 
 # --- what jobs need: no torch, no Qt
@@ -323,86 +298,3 @@ def test_a_request_that_makes_no_sense_is_refused(project):
         JobRequest("paint")
     with pytest.raises(JobError, match="no JSON"):
         Jobs(project.folder).start(JobRequest("export", {"out": Path("x")}))
-
-
-# --- real processes; an export is the quickest job
-
-
-def export(project, out, **more):
-    return JobRequest("export", {"format": "coco", "out": str(out), **more})
-
-
-@pytest.fixture
-def labelled(project):
-    """The project with somebody on it."""
-    apply_job(project, job_with(project, Shard((newcomer(1),), notes=NOTES)))
-    shutil.rmtree(project.folder / "runs")
-    return project
-
-
-def test_jobs_run_one_after_the_other_and_are_found_again(labelled, tmp_path):
-    jobs = Jobs(labelled.folder)
-    first = jobs.start(export(labelled, tmp_path / "a.json"))
-    second = jobs.start(export(labelled, tmp_path / "b.json"))
-    assert (first.state, second.state) == ("running", "queued")
-    others = Jobs(labelled.folder)  # as after the window was opened again
-    assert [job.id for job in others.list()] == [first.id, second.id]
-    wait_for(jobs, first)
-    wait_for(jobs, second)
-    assert (first.state, second.state) == ("done", "done"), (first.text, second.text, second.log_tail())
-    assert [job.state for job in others.poll()] == ["done", "done"]
-    assert json.loads((tmp_path / "b.json").read_text("utf-8"))["annotations"]
-
-
-def test_a_job_that_fails_says_why(labelled, tmp_path):
-    jobs = Jobs(labelled.folder)
-    job = wait_for(jobs, jobs.start(JobRequest("export", {"format": "nonsense", "out": str(tmp_path / "a")})))
-    assert job.state == "failed"
-    assert "nonsense" in job.text
-    assert any("nonsense" in line for line in job.log_tail())
-
-
-def test_an_import_as_a_job_gives_what_the_command_gives(labelled, tmp_path):
-    jobs = Jobs(labelled.folder)
-    wait_for(jobs, jobs.start(export(labelled, tmp_path / "a.json")))
-    labelled.undo()
-    assert labelled.people_on(1) == []
-    job = wait_for(jobs, jobs.start(JobRequest("import", {"file": str(tmp_path / "a.json")})))
-    assert job.state == "done", job.text
-    applied = apply_job(labelled, job)
-    assert applied.added == 1
-    (person,) = labelled.people_on(1)
-    assert person.predictions["points/coco17"].run.kind is Provenance.IMPORTED
-    assert labelled.journal.step(applied.step).label == "Import a.json"
-
-
-def test_a_waiting_job_can_be_cancelled_and_stopped(labelled, tmp_path):
-    jobs = Jobs(labelled.folder)
-    first = jobs.start(export(labelled, tmp_path / "a.json"))
-    waiting = [jobs.start(export(labelled, tmp_path / f"{name}.json")) for name in "bc"]
-    waiting[0].cancel()
-    waiting[1].stop()
-    wait_for(jobs, first)
-    jobs.poll()
-    assert [job.state for job in waiting] == ["cancelled", "stopped"]
-    waiting[1].resume()
-    assert wait_for(jobs, waiting[1]).state == "done"
-    assert not (tmp_path / "b.json").exists()
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
-def test_a_killed_job_is_found_dead_and_goes_on(labelled, tmp_path):
-    jobs = Jobs(labelled.folder)
-    job = jobs.start(export(labelled, tmp_path / "a.json"))
-    until = time.monotonic() + 30
-    while "pid" not in job.run.description():
-        assert time.monotonic() < until
-        time.sleep(0.005)
-    os.kill(job.run.description()["pid"], signal.SIGKILL)
-    wait_for(jobs, job)
-    if job.state == "failed":  # it was killed before its last line
-        assert "without a word" in job.text
-        with open_project(labelled.folder, read_only=True):
-            job.resume()
-        wait_for(jobs, job)
-    assert job.state == "done", job.text

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication
 from annotator.project import Prediction, Run, create_project, open_project
 from annotator.qt import theme
 from annotator.qt.main_window import MainWindow
+from annotator.qt.panels.body import BodyPanel
 from annotator.qt.settings import Settings
 from cliff_core.images import write_image
 from cliff_core.records import Box, Camera, Keypoints, Provenance, SmplParams
@@ -218,3 +219,17 @@ def on_disk(folder):
             return look(project)
 
     return read
+
+
+@pytest.fixture
+def body_tab(bench, window, qtbot):
+    """Shows a tab of the body's panel and gives what is on it, by its class."""
+
+    def shown(number: int, kind):
+        window.area.docks.raise_("body")
+        window.findChild(BodyPanel).tabs.setCurrentIndex(number)
+        panel = window.findChild(kind)
+        qtbot.waitUntil(panel.isVisible)
+        return panel
+
+    return shown

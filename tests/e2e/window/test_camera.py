@@ -5,7 +5,6 @@ import pytest
 from PySide6.QtCore import Qt
 
 from annotator.project.fields import source_of
-from annotator.qt.panels.body import BodyPanel
 from annotator.qt.panels.body_camera import CameraPanel
 from cliff_core.records import Camera, Provenance
 
@@ -18,12 +17,8 @@ def strongest(button) -> int:
 
 
 @pytest.fixture
-def panel(bench, window, qtbot) -> CameraPanel:
-    window.area.docks.raise_("body")
-    window.findChild(BodyPanel).tabs.setCurrentIndex(2)
-    panel = window.findChild(CameraPanel)
-    qtbot.waitUntil(panel.isVisible)
-    return panel
+def panel(body_tab) -> CameraPanel:
+    return body_tab(2, CameraPanel)
 
 
 def test_back_to_the_guess_is_a_guess_again_and_nobodys_word(panel, bench, window, saved, qtbot):

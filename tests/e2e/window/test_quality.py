@@ -11,12 +11,8 @@ from annotator.worklist import INSIDE
 
 
 @pytest.fixture
-def quality(bench, window, qtbot) -> QualityPanel:
-    window.area.docks.raise_("body")
-    window.findChild(BodyPanel).tabs.setCurrentIndex(3)
-    panel = window.findChild(QualityPanel)
-    qtbot.waitUntil(panel.isVisible)
-    return panel
+def quality(body_tab) -> QualityPanel:
+    return body_tab(3, QualityPanel)
 
 
 def test_an_arm_inside_the_trunk_is_named_with_its_depth(quality, window, saved):

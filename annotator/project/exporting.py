@@ -23,7 +23,7 @@ from annotator.project.state import Person, Photo
 from annotator.project.store import silent
 from cliff_core.body import Body, load_body
 from cliff_core.body.files import GENDERS
-from cliff_core.formats import write
+from cliff_core.formats import EXPORTS, write
 from cliff_core.records import Estimate, PhotoPerson
 
 ONLY = ("all", "done", "accepted")
@@ -102,11 +102,14 @@ def export_project(
         progress: told person by person.
 
     Raises:
-        EditError: nobody to write, no such selection, or a place where the project or one of its photos lies.
+        EditError: nobody to write, no such format or selection, or a place where the project or one of its photos
+            lies.
         FormatError: the format cannot hold them; says who.
     """
     if only not in ONLY:
         raise EditError(f"no selection '{only}'; there are {', '.join(ONLY)}")
+    if format_name not in EXPORTS:
+        raise EditError(f"no format '{format_name}'; there are {', '.join(EXPORTS)}")
     _refuse_what_would_be_lost(project, folder, format_name, out)
     people: list[PhotoPerson] = []
     estimates: list[Estimate | None] = []
@@ -126,7 +129,8 @@ def export_project(
         people.append(photo_person(person, photo))
         estimates.append(estimate(person, photo))
     if not people:
-        why = "; ".join(f"{reason}: {count}" for reason, count in left_out.items()) or f"nobody is '{only}'"
+        nobody = "there is nobody yet" if only == "all" else f"nobody is '{only}'"
+        why = "; ".join(f"{reason}: {count}" for reason, count in left_out.items()) or nobody
         raise EditError(f"{out}: nothing to write ({why})")
     progress(0, 0, f"writing {format_name}")
     options: dict[str, Any] = {"photos": _common_folder(project, folder, photos), "frame": frame}

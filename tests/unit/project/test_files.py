@@ -193,6 +193,16 @@ def test_the_manifest_says_what_is_in_it_and_where_it_comes_from(project, person
     assert run["settings"] == {"seed": 0}
 
 
+def test_a_format_that_is_none_is_said_before_who_does_not_fit_it(project, person, tmp_path):
+    with pytest.raises(EditError, match="no format 'nonsense'; there are coco,"):
+        export_project(project, project.folder, "nonsense", tmp_path / "x")
+
+
+def test_an_export_of_nobody_says_so(project, tmp_path):
+    with pytest.raises(EditError, match="there is nobody yet"):
+        export_project(project, project.folder, "coco", tmp_path / "x.json")
+
+
 def test_only_what_was_chosen_is_exported(project, person, tmp_path):
     with pytest.raises(EditError, match="nobody is 'done'"):
         export_project(project, project.folder, "coco", tmp_path / "done.json", only="done")

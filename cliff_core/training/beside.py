@@ -3,8 +3,9 @@
 One after the other, all would share each step, and wait for each other's gradients thousands of times; most of what a
 step costs does not become less by that. Beside each other nobody waits. The first half does the steps of the run that
 chooses, and sends its weights after each epoch. The second half measures these and says when it is over; in between it
-tunes with all points, never further than the last epoch that was a good one to end with. So nothing is done in vain,
-and the numbers are those of one run after the other.
+tunes with all points, never further than the last epoch that was a good one to end with. Where it does not keep up,
+the first half measures what it sends. So both have about as much to do, little is in vain, and the numbers are those of
+one run after the other.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple
 from typing import Any, NamedTuple
 
@@ -27,7 +28,8 @@ _AHEAD = 6  # epochs that wait to be measured, at most
 _LOOK_EVERY_S = 0.02
 _STAGES = (CHOOSING, ALL_POINTS)
 _END = -1.0  # in place of a stage: nothing more is to come
-_WORD = torch.zeros(7, dtype=torch.float64)  # stage, the four numbers of an epoch, whether it is over, whether saved
+_NUMBERS = 4  # of an epoch
+_WORD = torch.zeros(_NUMBERS + 3, dtype=torch.float64)  # stage, epoch, whether it is over, whether saved
 
 
 class Both(NamedTuple):
@@ -92,6 +94,24 @@ def tune_beside(
     return Both(chooser, choosing, team.sum(of_person), tuned, final)
 
 
+class _Sent(NamedTuple):
+    """What the first half sends after an epoch.
+
+    Attributes:
+        weights: of then.
+        number: of the epoch.
+        saves: whether both are to remember how far they are.
+        measured: the row of the curve and (N,) each person's error of the withheld points, if the first half did it.
+        ends: whether it is the last word, and says nothing else.
+    """
+
+    weights: torch.Tensor
+    number: int
+    saves: bool
+    measured: tuple[Epoch, torch.Tensor] | None
+    ends: bool
+
+
 class _First:
     """The half that does the steps of the run that chooses; its first process speaks for it, and hears how it goes.
 
@@ -117,13 +137,16 @@ class _First:
         for number in range(known.get("number", 0) + 1, epochs + 1):
             if team.agrees(self._should_end()) or self._run.epoch(self._should_end):
                 break
+            measured = None if team.agrees(self._keeps_up(number)) else self._run.measured(number)
             if team.leads:
-                self._send(number)
+                self._send(number, measured)
         if team.leads:
             while not (self._has_ended or self._should_stop()):
                 time.sleep(_LOOK_EVERY_S)
                 self._listen()
-            self._half.there.send(torch.cat([torch.zeros_like(self._run.weights()), torch.tensor([0.0, 0.0, 1.0])]))
+            self._half.there.send(
+                torch.cat([torch.zeros_like(self._run.weights()), torch.tensor([0.0, 0.0, 0.0, 1.0])])
+            )
             while not self._has_ended:
                 self._hear()
             self._half.there.drain()
@@ -138,11 +161,20 @@ class _First:
         self._listen()
         return self._is_over or self._should_stop()
 
-    def _send(self, number: int) -> None:
+    def _keeps_up(self, number: int) -> bool:
+        """Whether the other half has measured all that came before."""
+        if self._half.team.leads:
+            self._listen()
+        return self._measured >= number - 1
+
+    def _send(self, number: int, measured: tuple[Epoch, torch.Tensor] | None) -> None:
         saves = not self._unsaved and number > self._measured and self._tuning.work.is_time
         if saves:
             self._unsaved = {"key": self._key, "number": number, "run": self._run.state()}
-        self._half.there.send(torch.cat([self._run.weights(), torch.tensor([number, float(saves), 0.0])]))
+        words = torch.tensor([number, saves, measured is not None, False], dtype=torch.float32)
+        self._half.there.send(torch.cat([self._run.weights(), words]))
+        if measured is not None:
+            self._half.there.send(torch.cat([_row(measured[0]), measured[1].double()]))
         while number - self._measured > _AHEAD and not self._should_end():
             time.sleep(_LOOK_EVERY_S)
 
@@ -152,16 +184,16 @@ class _First:
             self._hear()
 
     def _hear(self) -> None:
-        stage, number, fitted, withheld, apart, is_over, saved = self._half.back.take(_WORD).tolist()
+        stage, *row, is_over, saved = self._half.back.take(_WORD).tolist()
         if stage == _END:
             self._has_ended = True
             return
-        words = _STAGES[int(stage)]
-        self._tuning.watch.curve(words, Epoch(int(number), fitted, None if math.isnan(withheld) else withheld, apart))
-        if number:
-            self._tuning.progress(int(number), self._tuning.settings.epochs, words)
+        words, epoch = _STAGES[int(stage)], _epoch(row)
+        self._tuning.watch.curve(words, epoch)
+        if epoch.number:
+            self._tuning.progress(epoch.number, self._tuning.settings.epochs, words)
         if words == CHOOSING:
-            self._measured, self._is_over = int(number), self._is_over or bool(is_over)
+            self._measured, self._is_over = epoch.number, self._is_over or bool(is_over)
             if saved:
                 self._tuning.work.remember(self._name, self._unsaved)
                 self._unsaved = {}
@@ -185,7 +217,8 @@ class _Second:
     def __init__(self, tuning: Tuning, half: Half, judge: Run, own: Run, name: str, key: str):
         self._tuning, self._half, self._judge, self._own = tuning, half, judge, own
         self._name, self._key = name, key
-        self._like = torch.cat([torch.zeros_like(own.weights()), torch.zeros(3)])  # weights, number, saves, is the end
+        self._like = torch.cat([torch.zeros_like(own.weights()), torch.zeros(4)])  # and what `_Sent` says, in its order
+        self._like_measured = torch.zeros(_NUMBERS + len(tuning.people), dtype=torch.float64)
         self._has_ended = False
         self.choice = Choice(tuning.settings.patience)
         self.curve: list[Epoch] = []
@@ -207,17 +240,18 @@ class _Second:
             self._tell(ALL_POINTS, epoch)
         stops = False
         while not (is_over or stops):
-            weights, number, saves, ends = self._next()
-            stops = bool(ends)
+            weights, number, saves, measured, stops = self._next()
             if stops or number <= choice.curve[-1].number:
                 continue
-            self._judge.take_weights(weights)
-            choice.hear(self._judge.measured(int(number)), weights)
+            if measured is None:
+                self._judge.take_weights(weights)
+                measured = self._judge.measured(number)
+            choice.hear(measured, weights)
             is_over = choice.is_done or number == epochs
             if saves and team.leads:
                 self._remember()
-            self._tell(CHOOSING, choice.curve[-1], is_over=is_over, saved=bool(saves))
-            if not is_over and self._is_behind:
+            self._tell(CHOOSING, choice.curve[-1], is_over=is_over, saved=saves)
+            if not is_over and self._is_behind and not team.agrees(self._has_more()):  # the end is worth most to know
                 self._go_on(lambda: False)
         while not stops and self._is_behind:
             stops = self._go_on(self._ends)
@@ -249,15 +283,20 @@ class _Second:
 
     def _tell(self, stage: str, epoch: Epoch, *, is_over: bool = False, saved: bool = False) -> None:
         if self._half.team.leads:
-            withheld = math.nan if epoch.withheld is None else epoch.withheld
-            words = [_STAGES.index(stage), epoch.number, epoch.fitted, withheld, epoch.prior_distance, is_over, saved]
+            words = [_STAGES.index(stage), *_row(epoch), is_over, saved]
             self._half.back.send(torch.tensor(words, dtype=torch.float64))
 
-    def _next(self) -> tuple[torch.Tensor, float, float, float]:
-        """What the other half sends next, to everybody of this one: weights, their epoch, whether to save, the end."""
-        values = self._half.team.sum(self._take() if self._half.team.leads else torch.zeros_like(self._like))
-        number, saves, ends = values[-3:].tolist()
-        return values[:-3], number, saves, ends
+    def _next(self) -> _Sent:
+        """What the other half sends next, to everybody of this one."""
+        team = self._half.team
+        parts = self._take() if team.leads else (torch.zeros_like(self._like), torch.zeros_like(self._like_measured))
+        values, measured = (team.sum(each) for each in parts)
+        number, saves, is_measured, ends = (int(each) for each in values[-4:])
+        known = (_epoch(measured[:_NUMBERS].tolist()), measured[_NUMBERS:].float()) if is_measured else None
+        return _Sent(values[:-4], number, bool(saves), known, bool(ends))
+
+    def _has_more(self) -> bool:
+        return self._half.team.leads and self._half.there.has_come(self._like)
 
     def _ends(self) -> bool:
         """Whether the other half wants no more; only asked once it is over, so weights that still come are too late."""
@@ -265,27 +304,39 @@ class _Second:
             self._take()
         return self._has_ended
 
-    def _take(self) -> torch.Tensor:
-        values = self._half.there.take(self._like)
+    def _take(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Weights, and what was measured of them, if it was."""
+        there, measured = self._half.there, torch.zeros_like(self._like_measured)
+        values = there.take(self._like)
         self._has_ended = bool(values[-1])
-        return values
+        if values[-2]:
+            measured = there.take(self._like_measured)
+        if not self._has_ended:
+            there.has_come(self._like)  # what comes next may come meanwhile
+        return values, measured
+
+
+def _row(epoch: Epoch) -> torch.Tensor:
+    """(4,) an epoch as it is sent."""
+    withheld = math.nan if epoch.withheld is None else epoch.withheld
+    return torch.tensor([epoch.number, epoch.fitted, withheld, epoch.prior_distance], dtype=torch.float64)
+
+
+def _epoch(row: Sequence[float]) -> Epoch:
+    number, fitted, withheld, apart = row
+    return Epoch(int(number), fitted, None if math.isnan(withheld) else withheld, apart)
 
 
 def _rows(curve: list[Epoch], epochs: int) -> torch.Tensor:
     """(epochs + 1, 4) a curve, with -1 where it has no epoch."""
     rows = torch.full((epochs + 1, 4), -1.0, dtype=torch.float64)
     for row, epoch in zip(rows, curve, strict=False):
-        withheld = math.nan if epoch.withheld is None else epoch.withheld
-        row.copy_(torch.tensor([epoch.number, epoch.fitted, withheld, epoch.prior_distance], dtype=torch.float64))
+        row.copy_(_row(epoch))
     return rows
 
 
 def _curve(rows: torch.Tensor) -> list[Epoch]:
-    return [
-        Epoch(int(number), fitted, None if math.isnan(withheld) else withheld, apart)
-        for number, fitted, withheld, apart in rows.tolist()
-        if number >= 0
-    ]
+    return [_epoch(row) for row in rows.tolist() if row[0] >= 0]
 
 
 def _copy(model: nn.Module, weights: torch.Tensor) -> nn.Module:

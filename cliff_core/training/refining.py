@@ -29,7 +29,7 @@ from cliff_core.records import Estimate, SmplParams
 from cliff_core.training.finetune import Finetuned, FinetuneSettings, Watch, finetune
 from cliff_core.training.guard import Evidence, Verdict, judge
 from cliff_core.training.supervision import AnyEdits
-from cliff_core.training.taught import known_points
+from cliff_core.training.taught import CHUNK, known_points
 from cliff_core.training.teaching import Lesson, Teaching
 
 _CHUNK = 512
@@ -273,7 +273,7 @@ class _Everybody:
         count, networks = len(self.marked), [(model, None)] if others is None else [(model, ~others[1]), others]
         joints, error, betas, scale = (np.empty((count, *shape)) for shape in ((24, 3), (), (10,), ()))
         numbers = self.work.rows(keep, count, [NUMBERS], "float64") if keep else None
-        size = max(1, min(_CHUNK, -(-count // self.team.size)))
+        size = max(1, min(CHUNK, -(-count // self.team.size)))
         for everybodys, own, has_any in self.team.chunks(count, size):
             found = torch.zeros(everybodys.stop - everybodys.start, NUMBERS + 72 + 1, dtype=torch.float64)
             if has_any:

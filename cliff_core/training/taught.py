@@ -9,8 +9,8 @@ import torch
 from cliff_core.execution.rows import Rows
 from cliff_core.training.supervision import AnyEdits
 
-CHUNK = 1024
-"""People at once where no gradient is needed."""
+CHUNK = 64
+"""People at once where no gradient is needed; the numbers of more leave the processor's cache."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from cliff_core.execution.tensor_files import save_tensors
+
 _UNREADABLE = (OSError, RuntimeError, ValueError, KeyError, EOFError)
 
 
@@ -146,10 +148,8 @@ class Workspace:
         """Keep a state of tensors, numbers and texts under a name; a full disk is no error."""
         if self.folder is None:
             return
-        unfinished = self.folder / f"{name}.unfinished"
-        with suppress(OSError, RuntimeError):  # torch says a full disk as the latter
-            torch.save(state, unfinished)
-            unfinished.replace(self.folder / f"{name}.state")
+        with suppress(OSError):
+            save_tensors(state, self.folder / f"{name}.state")
         self._last = time.monotonic()
 
     def recall(self, name: str) -> dict[str, Any]:

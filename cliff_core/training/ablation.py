@@ -15,7 +15,6 @@ with one iteration: it costs a half of three, and the two ideas do not depend on
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from itertools import product
@@ -26,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from cliff_core.errors import TrainingError
+from cliff_core.execution.tensor_files import save_tensors
 from cliff_core.geometry.crop_units import project_to_crop
 from cliff_core.models.open_cliff import OpenCliff, OpenCliffConfig, Regressed, published_trunk
 from cliff_core.skeletons import COCO17
@@ -293,6 +293,4 @@ def _rows(body: Regressed, rows: slice) -> Regressed:
 
 def _save_weights(model: OpenCliff, path: Path) -> None:
     state = {key: value.half() for key, value in model.state_dict().items() if key.startswith(_KEPT)}
-    unfinished = path.with_suffix(f".{os.getpid()}.part")
-    torch.save(state, unfinished)
-    unfinished.replace(path)
+    save_tensors(state, path)

@@ -25,10 +25,11 @@ import torch
 from torch import nn
 
 from cliff_core.errors import TrainingError
+from cliff_core.execution.tensor_files import save_tensors
 from cliff_core.geometry.rotations import rotvec_to_rotmat
 from cliff_core.models.open_cliff import OpenCliff, published_trunk
 from cliff_core.synthetic.poses import PoseBank
-from cliff_core.synthetic.shards import RenderSettings, render_shards, write_whole
+from cliff_core.synthetic.shards import RenderSettings, render_shards
 from cliff_core.training.losses import LossWeights, pretraining_loss
 from cliff_core.training.phases import PHASES, Material
 from cliff_core.training.renders import open_renders
@@ -110,7 +111,7 @@ def run(settings: PretrainSettings, progress: Callable[[int, int, str], None]) -
         if "heldout" in material.renders:
             draw_people(settings.out / f"people-{phase.name}.png", trainer.averaged, material.renders["heldout"])
     finished = settings.out / "open_cliff.pt"
-    write_whole(finished, lambda file: torch.save(trainer.averaged.checkpoint(), file))
+    save_tensors(trainer.averaged.checkpoint(), finished)
     return finished
 
 
@@ -208,7 +209,7 @@ class _Trainer:
     def save(self, step: int) -> None:
         """Keep the run as it is after so many steps of the phase."""
         state = {name: getattr(self, name).state_dict() for name in _KEPT}
-        write_whole(self.path, lambda file: torch.save({"phase": self.number, "step": step, **state}, file))
+        save_tensors({"phase": self.number, "step": step, **state}, self.path)
 
     def step(self, step: int) -> dict[str, float]:
         """One optimiser step; returns its losses."""

@@ -16,6 +16,7 @@ from cliff_core.body import load_body
 from cliff_core.execution.ray_engine import train_with_ray
 from cliff_core.execution.rows import RowFile
 from cliff_core.execution.team import GlooTeam, Team
+from cliff_core.execution.tensor_files import save_tensors
 from cliff_core.models import load_cliff
 from cliff_core.training.crew import Task, refine_folder
 from cliff_core.training.finetune import Epoch, Finetuned, Watch
@@ -104,7 +105,7 @@ def refine_and_leave(folder: Path, team: Team) -> None:
         state["lesson"] = {name: getattr(people.lesson, name) for name in _OF_LESSON}
     if people.model is not None:
         state["weights"] = people.model.state_dict()
-    torch.save(state, folder / _OUTCOME)
+    save_tensors(state, folder / _OUTCOME)
 
 
 def _read(folder: Path, known: KnownPeople, task: Task) -> RefinedPeople:

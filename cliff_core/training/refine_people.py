@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from cliff_core.execution.rows import RowFile
+from cliff_core.execution.tensor_files import save_tensors
 from cliff_core.inference import Crops, Placed
 from cliff_core.records import Box, Camera
 from cliff_core.training.refining import crops_with, rows_of
@@ -71,10 +72,7 @@ class KnownPeople:
         state |= {"weight": self.weight, "place": self.edits.place, "token": self.token}
         state["edits"] = {each.name: getattr(self.edits.of_some, each.name) for each in fields(BodyEdits)}
         state["features"] = list(crops.features.shape)
-        try:
-            torch.save(state, path)
-        except RuntimeError as error:  # torch's word for a full disk
-            raise OSError(f"{path}: cannot be written ({error})") from error
+        save_tensors(state, path)
 
     @classmethod
     def load(cls, path: Path, features: Path) -> KnownPeople:

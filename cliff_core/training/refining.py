@@ -22,6 +22,7 @@ from cliff_core.body.torch_body import TorchBody
 from cliff_core.errors import TrainingError
 from cliff_core.execution.rows import RowFile, Rows, RowsInMemory, Workspace
 from cliff_core.execution.team import ALONE, Team
+from cliff_core.execution.tensor_files import save_tensors
 from cliff_core.geometry.crop_units import project_to_crop
 from cliff_core.inference import Crops, Placed, Predictor, regress
 from cliff_core.models.open_cliff import OpenCliff
@@ -347,15 +348,17 @@ def trunk_key(predictor: Predictor) -> str:
 
 
 def save_model(model: nn.Module, path: Path, name: str) -> str:
-    """Write a tuned network so that `load_cliff` reads it; returns the SHA-256 of its weights."""
+    """Write a tuned network so that `load_cliff` reads it; returns the SHA-256 of its weights.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     model.name = name
     digest = hashlib.sha256()
     for value in model.state_dict().values():
         digest.update(value.numpy().tobytes())
     content = model.checkpoint() if hasattr(model, "checkpoint") else {"model": model.state_dict()}
-    unfinished = path.with_name(path.name + ".unfinished")
-    torch.save(content, unfinished)
-    unfinished.replace(path)
+    save_tensors(content, path)
     return digest.hexdigest()
 
 

@@ -71,6 +71,7 @@ def focal_work(project: Project, run: RunFolder, news: News) -> dict[str, Any]:
         with torch_threads(1), Processes(workers, partial(skeleton_of, settings.get("body"))) as helpers:
             done = Workspace(work, token=cast.known.token)
             found = estimate_focals(model, body, crops, weight, rows, news, lambda: news.should_stop, helpers, done)
+            news.check()
     if cast.known is not None:
         cast.known.crops.features.close()
     known = [(some, each) for some, each in zip(photos, found, strict=False) if each is not None]

@@ -22,11 +22,13 @@ from annotator.runs import (
     FAILED,
     JOURNAL,
     LOCK,
+    PAUSED,
     STOPPED,
     Cancelled,
     JobError,
     JobRequest,
     News,
+    Paused,
     RunFolder,
 )
 from cliff_core.errors import CliffError
@@ -42,7 +44,7 @@ _NICENESS = 5  # the window stays quick while a job has both cores
 
 
 def run_job(folder: Path) -> bool:
-    """Do the job of a folder to its end; returns whether it was done, stopped or cancelled, and did not fail.
+    """Do the job of a folder to its end; returns whether it did not fail: was done, stopped, paused or cancelled.
 
     Raises:
         JobError: the folder has no job, or another process has it in hand.
@@ -69,6 +71,8 @@ def run_job(folder: Path) -> bool:
             project = ends.enter_context(open_project(run.project, read_only=True))
             journal = project.journal.last_seq()
             said = work(project, run, news)
+        if not said.get("complete", False):
+            news.check()
         said[JOURNAL] = journal
         said["seconds"] = round(time.monotonic() - started, 3)
         said["peak_mb"] = round(peak_memory_mb(), 1)
@@ -77,6 +81,8 @@ def run_job(folder: Path) -> bool:
         if news is not None:
             news.close()  # Windows removes no open file
         run.end(CANCELLED)
+    except Paused:
+        run.end(PAUSED)
     except BaseException as problem:
         if not isinstance(problem, CliffError):
             traceback.print_exc()

@@ -24,12 +24,28 @@ from pathlib import Path
 from typing import Any
 
 from annotator.project.lock import is_running
-from annotator.runs import CANCELLED, CURVE, DONE, FAILED, PROGRESS, SHARD, STOPPED, JobError, JobRequest, RunFolder
+from annotator.runs import (
+    BEGIN,
+    CANCELLED,
+    CURVE,
+    DONE,
+    FAILED,
+    PAUSED,
+    PICTURES,
+    PROGRESS,
+    SHARD,
+    STOPPED,
+    JobError,
+    JobRequest,
+    RunFolder,
+)
 
 __all__ = ["Job", "JobError", "JobRequest", "Jobs"]
 
 QUEUED, RUNNING, STOPPING = "queued", "running", "stopping"
-ENDED = (DONE, STOPPED, CANCELLED, FAILED)
+ENDED = (DONE, STOPPED, PAUSED, CANCELLED, FAILED)
+CAN_GO_ON = (STOPPED, PAUSED, FAILED)
+"""States from which `Job.resume` goes on."""
 BESIDE = ("boxes",)
 """Kinds that a person waits for, and that run beside others."""
 
@@ -46,11 +62,12 @@ class Job:
         id: name of the folder.
         kind: what it does.
         settings: as asked for.
-        state: "queued", "running", "stopping", "done", "stopped", "cancelled" or "failed".
+        state: "queued", "running", "stopping", "done", "stopped", "paused", "cancelled" or "failed".
         done, total: how far it is; total 0: not known yet.
         text: what is going on, or how it ended.
         shards: how many pieces of the result are finished.
         curves: rows of the training curves so far, for jobs that train.
+        pictures: how often there were new pictures of people (`refine_result.read_changes`).
         result: what it says at its end: for refine its report and whether the guard would apply it.
     """
 
@@ -69,6 +86,7 @@ class Job:
         self.done, self.total, self.text = 0, 0, _WAITS
         self.shards = 0
         self.curves: list[dict[str, Any]] = []
+        self.pictures = 0
         self.result: dict[str, Any] = {}
         self._read_to = 0
         self._times: deque[tuple[float, int, str]] = deque(maxlen=_RATE_OVER)
@@ -105,19 +123,23 @@ class Job:
         """End it early and keep the best so far."""
         self._ask("stop")
 
+    def pause(self) -> None:
+        """End it now; `resume` goes on from there."""
+        self._ask("pause")
+
     def cancel(self) -> None:
         """End it and leave no trace; what was taken into the project goes with `apply.discard_job`."""
         self._ask("cancel")
 
     def resume(self) -> None:
-        """Let a job that died or was stopped go on with what it has; it starts when its turn comes.
+        """Let a job that died, was stopped or paused go on with what it has; it starts when its turn comes.
 
         Raises:
             JobError: it is still at work, has done everything, or left no trace.
         """
         self.look()
-        if self.state not in (FAILED, STOPPED):
-            raise JobError(f"{self.id}: is {self.state}; only a failed or stopped job can go on")
+        if self.state not in CAN_GO_ON:
+            raise JobError(f"{self.id}: is {self.state}; only a failed, stopped or paused job can go on")
         self.run.reset()
         self._begin()
 
@@ -140,8 +162,8 @@ class Job:
             self.state = FAILED
             self.text = f"it ended without a word{f', after: {last.strip()}' if last else ''}; resume takes it up again"
         elif wanted:  # nobody has begun: nothing to wait for
-            self.run.end(CANCELLED if wanted == "cancel" else STOPPED)
-            self.state = CANCELLED if wanted == "cancel" else STOPPED
+            self.state = {"cancel": CANCELLED, "pause": PAUSED}.get(wanted, STOPPED)
+            self.run.end(self.state)
 
     def start(self) -> None:
         """Start its process; `Jobs` decides when."""
@@ -204,6 +226,11 @@ class Job:
             self.shards = int(news["shards"])
         elif news["kind"] == CURVE:
             self.curves.append(news)
+        elif news["kind"] == PICTURES:
+            self.pictures += 1
+        elif news["kind"] == BEGIN:  # what it goes on from it tells once more
+            self.curves.clear()
+            self._times.clear()
 
 
 class Jobs:

@@ -11,7 +11,7 @@ from typing import Any
 
 from annotator.apply import Applied, apply_job, is_current, is_left
 from annotator.console import Progress, left_out
-from annotator.jobs import FAILED, Job, JobRequest, Jobs
+from annotator.jobs import FAILED, PAUSED, Job, JobRequest, Jobs
 from annotator.project import Project
 from annotator.project_files import for_writing
 from annotator.runs import CANCELLED, JobError
@@ -307,7 +307,7 @@ def run_here(project: Project, request: JobRequest, progress: Progress, *, appli
     """
     jobs = Jobs(project.folder)
     applied, job = Applied(None), _latest(jobs, request)
-    if job is not None and job.state == FAILED:
+    if job is not None and job.state in (FAILED, PAUSED):
         job.resume()
     elif job is not None and job.has_ended:
         is_rest = is_left(project, job)
@@ -335,7 +335,7 @@ def run_here(project: Project, request: JobRequest, progress: Progress, *, appli
         applied += apply_job(project, job)
     if interrupted:
         raise KeyboardInterrupt
-    if job.state in (FAILED, CANCELLED):
+    if job.state in (FAILED, PAUSED, CANCELLED):
         raise JobError(f"{job.id}: {job.text or job.state} (log: {job.run.log}); run the command again to go on")
     return job, applied
 

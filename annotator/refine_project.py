@@ -23,7 +23,8 @@ from annotator.predict import usual_workers
 from annotator.project import EditError, Prediction, Project
 from annotator.quality import inside_mm_of
 from annotator.refine_cast import CACHE, CACHE_BYTES, Cast, gather_cast, missing_features
-from annotator.refine_report import Changed, write_report
+from annotator.refine_pictures import LiveWall, most_changed
+from annotator.refine_report import write_report
 from annotator.refine_result import is_worth_applying, placed_gain
 from annotator.refine_summary import json_number, listed, summary_of
 from annotator.runs import CURVE, SHARD, WORK, JobError, News, RunFolder
@@ -44,7 +45,6 @@ from cliff_core.models import load_cliff
 from cliff_core.records import Estimate, SmplParams
 from cliff_core.training.crew import FEATURES, Crew, Networks, Task, refine_known
 from cliff_core.training.finetune import Epoch, FinetuneSettings, Watch
-from cliff_core.training.guard import distance_mm
 from cliff_core.training.refine_people import KnownPeople
 from cliff_core.training.refining import Bodies, RefinedPeople, rows_of, save_model
 
@@ -52,7 +52,6 @@ SUMMARY, REPORT, WEIGHTS = "summary.json", "report.html", "weights.pt"
 _PEOPLE_PER_SHARD = 200
 _POLISHED_EACH = 50  # people for whom it is worth starting another process
 _HANDFUL = 16  # people whom a process looks at at a time
-_SHOWN = 12
 
 
 def refine_work(project: Project, run: RunFolder, news: News, others: Companions | None = None) -> dict[str, Any]:
@@ -93,13 +92,15 @@ def refine_work(project: Project, run: RunFolder, news: News, others: Companions
             hint = f" ({refused[0]})" if refused else ""
             raise JobError(f"{project.folder}: nobody to refine{hint}; run propose or draw boxes first")
         open_rows.append(cast.known.crops.features)
-        people = _refined(cast.known, work, settings, news, (model, body), others)
+        wall = LiveWall(project, cast, body, run.path, news)
+        people = _refined(cast.known, work, settings, news, wall, (model, body), others)
         open_rows += [people.prior, people.refined]
         begun, worked = time.monotonic(), processor_time()
         with _helpers(people, settings) as helpers:
             if settings.get("polish", True):
                 people = _polished(body, cast, people, Workspace(work), news, helpers)
                 open_rows.append(people.refined)
+            news.check()
             inside_mm = _inside_mm(cast, people, helpers)
         polished = {"polishing": time.monotonic() - begun, "polishing, processor": processor_time() - worked}
         said = summary_of(project, cast, people)
@@ -112,8 +113,8 @@ def refine_work(project: Project, run: RunFolder, news: News, others: Companions
         _write_shards(run, news, cast, people, inside_mm, said, settings)
         content = json.dumps(said, ensure_ascii=False, indent=1)
         (run.path / SUMMARY).write_text(content, encoding="utf-8")
-        write_report(run.path / REPORT, said, people.rounds, list(_changed(project, cast, people)), body, news)
-    return {**said, "report": str(run.path / REPORT), "complete": not news.should_stop}
+        write_report(run.path / REPORT, said, people.rounds, list(most_changed(project, cast, people)), body, news)
+    return {**said, "report": str(run.path / REPORT), "complete": run.wants() != "stop"}
 
 
 def _threads(settings: Mapping[str, Any], workers: int) -> int:
@@ -159,6 +160,7 @@ def _refined(
     work: Path,
     settings: Mapping[str, Any],
     news: News,
+    wall: LiveWall,
     networks: Networks,
     others: Companions | None,
 ) -> RefinedPeople:
@@ -168,7 +170,7 @@ def _refined(
         values = {"fitted": epoch.fitted, "withheld": epoch.withheld, "prior_distance": epoch.prior_distance}
         news.tell(CURVE, stage=stage, epoch=epoch.number, **{key: json_number(value) for key, value in values.items()})
 
-    watch = Watch(curve, lambda: news.should_stop)
+    watch = Watch(curve, lambda: news.should_stop, wall)
     workers = int(settings.get("workers") or 0)
     tuning = FinetuneSettings(seed=int(settings.get("seed", 0)), min_points=1)
     if settings.get("epochs"):
@@ -307,28 +309,3 @@ def _prediction(estimate: Estimate) -> tuple[Prediction, ...]:
     if not np.isfinite(numbers).all():
         return ()
     return (Prediction(None, None, params, estimate.camera, np.asarray(estimate.cam_crop, dtype=np.float64)),)
-
-
-def _changed(project: Project, cast: Cast, people: RefinedPeople) -> Iterator[Changed]:
-    """Those whose body changes most, with what they have now and will have."""
-    moved = np.where(people.verdict.takes_refined, distance_mm(people.evidence.prior, people.evidence.refined), -1.0)
-    for row in np.argsort(-moved, kind="stable")[:_SHOWN].tolist():
-        if moved[row] < 0:
-            return
-        try:
-            person = project.person(cast.person_ids[row])
-            photo = project.photo(cast.photo_ids[row])
-            file = project.photo_file(photo.id)
-        except EditError:
-            continue
-        refined = people.refined[row]
-        yield Changed(
-            file,
-            f"{photo.name}, person {person.id}",
-            people.prior[row].params if person.body is None else person.body.params,
-            refined.params,
-            refined.camera,
-            person.main_keypoints,
-            float(moved[row]),
-            float(people.verdict.suspicion_mm[row]),
-        )

@@ -4,28 +4,20 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from annotator.console import Progress
 from annotator.project.filesystem import write_whole
-from annotator.refine_result import ChangePicture, verdict_of, write_changes
+from annotator.refine_pictures import Changed, jpeg_of, write_pictures
+from annotator.refine_result import verdict_of
 from cliff_core.body import Body
-from cliff_core.errors import CliffError
-from cliff_core.evaluation.scores import posed_vertices
-from cliff_core.geometry.rotations import rotvec_to_rotmat
-from cliff_core.images import read_image
-from cliff_core.records import Camera, Keypoints, SmplParams
 from cliff_core.rendering.curves import Curve, Plot, line_charts
-from cliff_core.rendering.sheets import before_after
 from cliff_core.training.finetune import Finetuned
 
-_JPEG_QUALITY = 88
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1180px; margin: 2rem auto; padding: 0 1rem; color: #1d2127 }
 h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin-top: 2rem }
@@ -34,30 +26,6 @@ table { border-collapse: collapse } td, th { text-align: left; padding: .2rem 1.
 td:last-child { font-variant-numeric: tabular-nums } .quiet { color: #667 }
 @media (prefers-color-scheme: dark) { body { background: #16181c; color: #e4e6ea } .quiet { color: #99a } }
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """Somebody to show before and after.
-
-    Attributes:
-        file: the photo.
-        name: headline.
-        before, after: the bodies.
-        camera: of the photo.
-        keypoints: their 2D points, if any.
-        moved_mm: how far tuning moved the joints on average, between two predictions.
-        suspicion_mm: what the guard expects the error to be.
-    """
-
-    file: Path
-    name: str
-    before: SmplParams
-    after: SmplParams
-    camera: Camera
-    keypoints: Keypoints | None
-    moved_mm: float
-    suspicion_mm: float
 
 
 def write_report(
@@ -80,23 +48,15 @@ def write_report(
     """
     parts = [f"<h1>{escape(_headline(said))}</h1>", _table(said)]
     if rounds:
-        parts += ["<h2>How it went</h2>", _picture(_jpeg(_curves(rounds)), "curves of the tuning")]
+        parts += ["<h2>How it went</h2>", _picture(jpeg_of(_curves(rounds)), "curves of the tuning")]
     if changed:
         parts.append("<h2>Whose body changes most</h2>")
-    shown: list[tuple[ChangePicture, bytes]] = []
-    ways_mm = [_way_mm(body, each) for each in changed]
-    for number, place in enumerate(sorted(range(len(changed)), key=lambda place: -ways_mm[place]), 1):
-        each, way_mm = changed[place], ways_mm[place]
-        progress(number, len(changed), "drawing the report")
-        try:
-            picture = _jpeg(_before_after(each, body))
-        except CliffError as problem:
-            parts.append(f"<p class=quiet>{escape(str(problem))}</p>")
-            continue
-        shown.append((ChangePicture(f"{number:02}.jpg", each.name, way_mm, each.suspicion_mm), picture))
-        text = f"{each.name}: joints move by {way_mm:.0f} mm, expected error {each.suspicion_mm:.0f} mm"
+    shown, problems = write_pictures(path.parent, changed, body, progress)
+    for each, picture in shown:
+        text = f"{each.name}: joints move by {each.moved_mm:.0f} mm"
+        text += "" if each.suspicion_mm is None else f", expected error {each.suspicion_mm:.0f} mm"
         parts += [f"<p>{escape(text)}</p>", _picture(picture, each.name)]
-    write_changes(path, shown)
+    parts += [f"<p class=quiet>{escape(problem)}</p>" for problem in problems]
     if said["kept_because"]:
         lines = "".join(f"<li>{escape(line)}</li>" for line in said["kept_because"])
         parts.append(f"<h2>Who stays as they are</h2><ul>{lines}</ul>")
@@ -160,27 +120,6 @@ def _curves(rounds: Sequence[Finetuned]) -> np.ndarray:
         title = f"2D error, % of half a crop{f', round {number}' if len(rounds) > 1 else ''}"
         plots.append(Plot(title, "epoch", lines, [(each.chosen_epochs, "chosen")]))
     return line_charts(plots)
-
-
-def _way_mm(body: Body, changed: Changed) -> float:
-    """How far the joints are from those of the body that somebody has now: mean after joining the pelvises, mm."""
-    joints = []
-    for params in (changed.before, changed.after):
-        places, _ = body.forward_kinematics(rotvec_to_rotmat(params.pose_rotvec), params.betas)
-        joints.append(places - places[0])
-    return float(1000 * np.linalg.norm(joints[1] - joints[0], axis=1).mean())
-
-
-def _before_after(changed: Changed, body: Body) -> np.ndarray:
-    before, after = ([posed_vertices(body, params)] for params in (changed.before, changed.after))
-    points = [] if changed.keypoints is None else [changed.keypoints]
-    photo = read_image(changed.file)
-    return before_after(photo, before, after, body.faces, changed.camera, points, height_px=360)
-
-
-def _jpeg(rgb: np.ndarray) -> bytes:
-    quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
-    return cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), quality)[1].tobytes()
 
 
 def _picture(jpeg: bytes, what: str) -> str:

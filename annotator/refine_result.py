@@ -102,23 +102,23 @@ class ChangePicture:
         file: name of the picture.
         name: the photo and the person.
         moved_mm: how far the joints move on average, from the body of before to the one of after.
-        suspicion_mm: what the guard expects the error to be.
+        suspicion_mm: what the guard expects the error to be; `None` while it tunes.
     """
 
     file: str
     name: str
     moved_mm: float
-    suspicion_mm: float
+    suspicion_mm: float | None
 
 
-def write_changes(report: Path, pictures: Sequence[tuple[ChangePicture, bytes]]) -> None:
-    """Write pictures beside a report.
+def write_changes(folder: Path, pictures: Sequence[tuple[ChangePicture, bytes]]) -> None:
+    """Write pictures of a refinement.
 
     Args:
-        report: the report's file.
+        folder: of the job.
         pictures: who is shown, and the picture as JPEG.
     """
-    folder = report.parent / _PICTURES
+    folder = folder / _PICTURES
     folder.mkdir(exist_ok=True)
     for shown, jpeg in pictures:
         write_whole(folder / shown.file, jpeg)
@@ -126,9 +126,9 @@ def write_changes(report: Path, pictures: Sequence[tuple[ChangePicture, bytes]])
     write_whole(folder / _LIST, listed.encode("utf-8"))
 
 
-def read_changes(report: Path) -> list[tuple[ChangePicture, Path]]:
+def read_changes(folder: Path) -> list[tuple[ChangePicture, Path]]:
     """Who is shown, and the picture's file; nothing for reports of before there were pictures beside them."""
-    folder = report.parent / _PICTURES
+    folder = folder / _PICTURES
     try:
         listed = json.loads((folder / _LIST).read_text(encoding="utf-8"))
         return [(ChangePicture(**each), folder / each["file"]) for each in listed]

@@ -4,7 +4,9 @@
     job.lock         held while it runs, by the operating system, however it ends
     progress.jsonl   one line for each piece of news, only ever appended: {"t", "kind", "done", "total", "text", ...}
     shards/          finished results, each written whole or not at all
-    stop, cancel     made by whoever wants the job to end: keep the best so far; leave no trace
+    stop             made by whoever wants the job to end and keep the best so far
+    pause            ... to end now, and to go on from there another time
+    cancel           ... to end and leave no trace
     log.txt          what it printed
     result.json      how it ended
 
@@ -31,8 +33,8 @@ from annotator.project.lock import WriterLock
 
 KINDS = ("propose", "refine", "focal", "export", "import", "boxes")
 LOCK = "job.lock"
-PROGRESS, SHARD, CURVE = "progress", "shard", "curve"
-"""Kinds of news: how far it is, a shard that is finished, a row of the training curves."""
+BEGIN, PROGRESS, SHARD, CURVE, PICTURES = "begin", "progress", "shard", "curve", "pictures"
+"""Kinds of news: it begins or goes on, how far it is, a shard is finished, a row of the curves, new pictures."""
 
 WORK = "work"
 """In a run's folder while it runs: what a second start goes on from."""
@@ -40,9 +42,10 @@ WORK = "work"
 JOURNAL = "journal"
 """In a result: number of the journal's last line when the job began to read the project."""
 
-DONE, STOPPED, CANCELLED, FAILED = "done", "stopped", "cancelled", "failed"
+DONE, STOPPED, PAUSED, CANCELLED, FAILED = "done", "stopped", "paused", "cancelled", "failed"
 
-_JOB, _NEWS, _LOG, _RESULT, _STOP, _CANCEL = "job.json", "progress.jsonl", "log.txt", "result.json", "stop", "cancel"
+_JOB, _NEWS, _LOG, _RESULT = "job.json", "progress.jsonl", "log.txt", "result.json"
+_STOP, _PAUSE, _CANCEL = "stop", "pause", "cancel"
 _SHARDS = "shards"
 _KEPT_WHEN_CANCELLED = {_JOB, LOCK, _LOG, _RESULT, _CANCEL}
 _SECONDS_BETWEEN_NEWS = 0.25
@@ -54,6 +57,10 @@ class JobError(ProjectError):
 
 class Cancelled(BaseException):
     """Somebody wants the job to end and leave no trace; raised inside it, past everything that catches errors."""
+
+
+class Paused(BaseException):
+    """Somebody wants the job to end now and go on another time; raised inside it as `Cancelled` is."""
 
 
 @dataclass(frozen=True)
@@ -178,20 +185,18 @@ class RunFolder:
     # --- whoever watches
 
     def wants(self) -> str:
-        """ "stop", "cancel" or nothing: what was asked of it."""
-        if (self.path / _CANCEL).exists():
-            return _CANCEL
-        return _STOP if (self.path / _STOP).exists() else ""
+        """ "stop", "pause", "cancel" or nothing: what was asked of it."""
+        return next((each for each in (_CANCEL, _PAUSE, _STOP) if (self.path / each).exists()), "")
 
     def ask_to(self, what: str) -> None:
-        """Ask it to "stop" or "cancel"."""
+        """Ask it to "stop", "pause" or "cancel"."""
         with suppress(FileNotFoundError):  # its folder was cleared away: it has ended
             (self.path / what).touch()
 
     def reset(self) -> None:
         """Make it a job that waits for its turn again; its shards stay."""
         found = self.description()
-        for name in (_STOP, _CANCEL, _RESULT):
+        for name in (_STOP, _PAUSE, _CANCEL, _RESULT):
             (self.path / name).unlink(missing_ok=True)
         kept = {key: value for key, value in found.items() if key not in ("pid", "started")}
         write_whole(self.path / _JOB, json.dumps(kept, ensure_ascii=False).encode("utf-8"))
@@ -238,13 +243,14 @@ class News:
         run: of the job.
 
     Raises:
-        Cancelled: by every call, once that was asked for.
+        Cancelled, Paused: by every call, once that was asked for.
     """
 
     def __init__(self, run: RunFolder):
         self._run = run
         self._stream = run.news.open("a", encoding="utf-8")
         self._last: tuple[float, str] = (0.0, "")
+        self._write(BEGIN, {})
 
     def __call__(self, done: int, total: int, text: str) -> None:
         """How far it is."""
@@ -261,13 +267,16 @@ class News:
         self._write(kind, values)
 
     def check(self) -> None:
-        """Raise `Cancelled` if that was asked for."""
-        if self._run.wants() == _CANCEL:
+        """Raise `Cancelled` or `Paused` if that was asked for."""
+        wanted = self._run.wants()
+        if wanted == _CANCEL:
             raise Cancelled
+        if wanted == _PAUSE:
+            raise Paused
 
     @property
     def should_stop(self) -> bool:
-        """Whether it was asked to end and keep what it has."""
+        """Whether it was asked to end, in whatever way."""
         return bool(self._run.wants())
 
     def close(self) -> None:

@@ -30,6 +30,7 @@ class JobView:
         folder: with log and report.
         settings: as asked for.
         curves: rows of the training curves.
+        pictures: how often there were new pictures of people.
         result: what it said at its end.
         ended: when that was, seconds since 1970.
     """
@@ -45,6 +46,7 @@ class JobView:
     folder: Path
     settings: Mapping[str, Any] = field(default_factory=dict)
     curves: tuple[Mapping[str, Any], ...] = ()
+    pictures: int = 0
     result: Mapping[str, Any] = field(default_factory=dict)
     ended: float | None = None
 
@@ -61,6 +63,7 @@ class JobView:
             job.folder,
             dict(job.settings),
             tuple(job.curves),
+            job.pictures,
             dict(job.result),
             job.run.ended_at(),
         )
@@ -189,13 +192,17 @@ class JobsWatch(QObject):
         """End a job early, and keep what it has."""
         self._tell(name, Job.stop)
 
+    def pause(self, name: str) -> None:
+        """End a job now, so that it can go on from there."""
+        self._tell(name, Job.pause)
+
     def cancel(self, name: str) -> None:
         """End a job and leave no trace of it, in the project either."""
         self._cancelling.add(name)
         self._tell(name, Job.cancel)
 
     def resume(self, name: str) -> None:
-        """Let a job that failed or was stopped go on."""
+        """Let a job that failed, was stopped or paused go on."""
         self._tell(name, Job.resume)
 
     def clear(self, name: str) -> None:

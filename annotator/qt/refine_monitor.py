@@ -1,4 +1,4 @@
-"""A refinement while it runs and afterwards: curves, the comparison on held-out points, apply or keep."""
+"""A refinement while it runs and afterwards: curves, whom it changes most, the comparison, apply or keep."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from annotator.apply import Applied
-from annotator.jobs import CANCELLED, DONE, FAILED, QUEUED, RUNNING, STOPPED
+from annotator.jobs import CANCELLED, DONE, FAILED, PAUSED, QUEUED, RUNNING, STOPPED
 from annotator.qt import theme
 from annotator.qt.desk import Desk, Ticket
 from annotator.qt.jobs_watch import JobsWatch, JobView, time_left
@@ -48,7 +48,7 @@ class RefineMonitor(QDialog):
         self.resize(860, 700)
         self._watch, self._desk, self._name = watch, desk, name
         self._ticket: Ticket | None = None
-        self._drawn = -1
+        self._drawn = self._pictured = -1
         self._is_judged = False
         self.title = label(tr("Refine dataset"), "heading")
         self.text = label("", "quiet", wrap=True)
@@ -72,6 +72,10 @@ class RefineMonitor(QDialog):
         self.stop = button(
             tr("Stop early"), lambda: watch.stop(name), name="stop_early", tip=tr("Keep the best so far")
         )
+        self.pause = button(
+            tr("Pause"), lambda: watch.pause(name), name="pause", tip=tr("End it for now; it goes on from there")
+        )
+        self.resume = button(tr("Resume"), lambda: watch.resume(name), name="resume", role="primary")
         self.cancel = button(tr("Cancel"), lambda: watch.cancel(name), name="cancel_refine", tip=tr("Leave no trace"))
         self.report = button(tr("Report"), self._open_report, picture="file-text", name="report")
         self.apply = button(tr("Apply"), self._apply, name="apply")
@@ -92,7 +96,7 @@ class RefineMonitor(QDialog):
         layout.addLayout(row(self.bar, self.left))
         layout.addWidget(self.pages, 1)
         layout.addWidget(self.verdict)
-        layout.addLayout(row(self.stop, self.cancel, self.report, -1, self.keep, self.apply))
+        layout.addLayout(row(self.pause, self.stop, self.cancel, self.report, -1, self.resume, self.keep, self.apply))
         self.setLayout(layout)
         watch.changed.connect(self._look)
         self._look()
@@ -103,13 +107,16 @@ class RefineMonitor(QDialog):
             return
         is_over = not job.is_active
         count = f"  {job.done:,} / {job.total:,}" if job.is_active and job.total else ""
-        self.text.setText(tr(job.text) + count if job.is_active or job.state == FAILED else "")
+        words = tr("Paused; Resume goes on from here.") if job.state == PAUSED else tr(job.text) + count
+        self.text.setText(words if job.is_active or job.state in (FAILED, PAUSED) else "")
         self.text.setVisible(bool(self.text.text()))
         self.bar.setVisible(job.is_active)
         self.bar.setMaximum(job.total)
         self.bar.setValue(job.done)
         self.left.setText(time_left(job.seconds_left))
         self.left.setVisible(job.is_active)
+        self.pause.setVisible(job.state == RUNNING)
+        self.resume.setVisible(job.state == PAUSED)
         self.stop.setVisible(job.state == RUNNING)
         self.cancel.setVisible(job.state in (QUEUED, RUNNING))
         self.report.setVisible(bool(job.result.get("report")))
@@ -117,6 +124,9 @@ class RefineMonitor(QDialog):
         self.apply.setVisible(has_result)
         self.keep.setVisible(has_result)
         self._draw(job)
+        self._picture(job)
+        if job.state == PAUSED:
+            return
         if is_over and not self._is_judged:
             self._is_judged = True
             self._judge(job, has_result)
@@ -129,14 +139,28 @@ class RefineMonitor(QDialog):
         for entry in job.curves:
             stages.setdefault(str(entry.get("stage", "")), []).append(entry)
         for number, (stage, rows) in enumerate(stages.items()):
+            begun, epochs = 0, list[int]()  # a further round begins with epoch 0 again
+            for entry in rows:
+                begun = epochs[-1] if epochs and entry["epoch"] == 0 else begun
+                epochs.append(begun + entry["epoch"])
             for key, plot, scale in (
                 ("fitted", self.errors, 100.0),
                 ("withheld", self.errors, 100.0),
                 ("prior_distance", self.distance, 1.0),
             ):
-                points = [(entry["epoch"], scale * entry[key]) for entry in rows if entry.get(key) is not None]
+                values = zip(epochs, (entry.get(key) for entry in rows), strict=True)
+                points = [(epoch, scale * value) for epoch, value in values if value is not None]
                 if points:
                     self._curve(key, stage, number, plot).setData(*zip(*points, strict=True))
+
+    def _picture(self, job: JobView) -> None:
+        """The wall, whenever there are new pictures, and those of the report at the end."""
+        times = job.pictures + (1 if job.result.get("report") else 0)
+        if times and times != self._pictured:
+            self._pictured, is_over = times, not job.is_active
+            self._ticket = self._desk.read(
+                lambda: _read_pictures(job.folder), lambda pictures: self._show_pictures(pictures, is_over)
+            )
 
     def _curve(self, key: str, stage: str, number: int, plot: Any) -> Any:
         known = self._curves.get((key, stage))
@@ -177,9 +201,6 @@ class RefineMonitor(QDialog):
             advice = " " + tr("But the bodies of now are farther from the placed points than the new ones.")
         self.judgement.setText(words[verdict] + advice)
         set_role(self.judgement, {BETTER: "good", WORSE: "bad"}.get(verdict, "title"))
-        if said.get("report"):
-            report = Path(said["report"])
-            self._ticket = self._desk.read(lambda: _read_pictures(report), self._show_pictures)
         facts = (
             (tr("People with a refined body"), f"{said.get('refined', 0):,} / {said.get('people', 0):,}"),
             (tr("People whose old body is kept, because theirs got worse"), f"{said.get('kept', 0):,}"),
@@ -208,10 +229,14 @@ class RefineMonitor(QDialog):
         choice.setDefault(True)
         choice.setFocus(Qt.FocusReason.OtherFocusReason)
 
-    def _show_pictures(self, pictures: list[tuple[str, QImage]]) -> None:
-        """A wall of those whom it changes most, before and after."""
+    def _show_pictures(self, pictures: list[tuple[str, QImage]], is_over: bool) -> None:
+        """A wall of those whom it changes most, before and after; at the end it comes to the front."""
         if not pictures:
             return
+        while self._wall.count():
+            old = self._wall.takeAt(0).widget()  # none in the stretch at the end
+            if old is not None:
+                old.deleteLater()
         width = max(320, self.width() - 90)
         for words, image in pictures:
             shown = QLabel()
@@ -227,7 +252,8 @@ class RefineMonitor(QDialog):
             self._wall.addWidget(shown)
         self._wall.addStretch(1)
         self.pages.setTabVisible(1, True)
-        self.pages.setCurrentIndex(1)
+        if is_over:
+            self.pages.setCurrentIndex(1)
 
     def done(self, result: int) -> None:
         """No pictures are wanted any more."""
@@ -270,18 +296,18 @@ def _applied_words(found: Applied) -> str:
     )
 
 
-def _read_pictures(report: Path) -> list[tuple[str, QImage]]:
+def _read_pictures(folder: Path) -> list[tuple[str, QImage]]:
     """What is said of each picture, and the picture; beside the window."""
     found = []
-    for shown, file in read_changes(report):
+    for shown, file in read_changes(folder):
         image = QImage(str(file))
         if not image.isNull():
-            words = tr(
-                "{name}: joints move by {moved} mm, expected error {expected} mm",
-                name=shown.name,
-                moved=f"{shown.moved_mm:.0f}",
-                expected=f"{shown.suspicion_mm:.0f}",
-            )
+            known = {"name": shown.name, "moved": f"{shown.moved_mm:.0f}"}
+            if shown.suspicion_mm is None:
+                words = tr("{name}: joints move by {moved} mm so far", **known)
+            else:
+                known["expected"] = f"{shown.suspicion_mm:.0f}"
+                words = tr("{name}: joints move by {moved} mm, expected error {expected} mm", **known)
             found.append((words, image))
     return found
 

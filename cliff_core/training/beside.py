@@ -140,6 +140,7 @@ class _First:
             measured = None if team.agrees(self._keeps_up(number)) else self._run.measured(number)
             if team.leads:
                 self._send(number, measured)
+                self._tuning.watch.look(self._run.model)
         if team.leads:
             while not (self._has_ended or self._should_stop()):
                 time.sleep(_LOOK_EVERY_S)

@@ -7,6 +7,7 @@ from dataclasses import astuple, dataclass, field
 from typing import Any
 
 import torch
+from torch import nn
 
 CHOOSING, ALL_POINTS = "choosing how long to tune", "tuning with all points"
 _FLAT = 1.01
@@ -39,6 +40,10 @@ def _never() -> bool:
     return False
 
 
+def _unseen(model: nn.Module) -> None:
+    """Nobody looks at the network."""
+
+
 @dataclass(frozen=True, slots=True)
 class Watch:
     """Who looks on while it tunes.
@@ -46,10 +51,12 @@ class Watch:
     Attributes:
         curve: told each row of the curves, with the stage (`CHOOSING`, `ALL_POINTS`) it belongs to.
         should_stop: whether to end early and keep the best so far.
+        look: shown the network on its way, after each epoch of the first run; not to be kept or changed.
     """
 
     curve: Callable[[str, Epoch], None] = field(default=_nothing)
     should_stop: Callable[[], bool] = field(default=_never)
+    look: Callable[[nn.Module], None] = field(default=_unseen)
 
 
 def last_good_epoch(curve: Sequence[Epoch]) -> int:

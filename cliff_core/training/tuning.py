@@ -308,6 +308,8 @@ class Tuning:
             choice.hear(run.measured(number), run.weights() if chooses else None)
             watch.curve(stage, choice.curve[-1])
             self.progress(number, epochs, stage)
+            if self.team.leads and stage == CHOOSING:
+                watch.look(run.model)
             if self.team.leads and self.work.is_time:
                 self.work.remember(name, {"key": key, "run": run.state(), "choice": choice.state()})
         if choice.kept is not None:

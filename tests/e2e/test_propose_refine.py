@@ -27,6 +27,7 @@ SAMPLE = REPOSITORY / "resources" / "sample"
 PHOTOS = ("beach_arms.jpg", "gym_kick.jpg", "park_walk.jpg", "yard_portrait.jpg")
 PEOPLE = 6
 SECONDS = 400.0
+kills = pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
 
 
 def run(*arguments):
@@ -157,7 +158,7 @@ def test_a_propose_that_could_read_no_photo_fails_and_says_how_to_find_them(bare
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
+@kills
 def test_a_killed_propose_goes_on_and_gives_what_an_undisturbed_one_gives(bare, tmp_path):
     calm, rough = (copied(bare, tmp_path / name) for name in ("calm", "rough"))
     with open_project(calm) as project:
@@ -289,8 +290,8 @@ def test_refine_gives_a_body_to_people_who_have_none_whatever_it_is_worth_to_the
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
-def test_a_killed_refine_goes_on_and_gives_what_an_undisturbed_one_gives(labelled, tmp_path):
+@pytest.mark.parametrize("how", [pytest.param("failed", marks=kills), "paused"])
+def test_a_killed_or_paused_refine_goes_on_and_gives_what_an_undisturbed_one_gives(labelled, tmp_path, how):
     calm, rough = (copied(labelled, tmp_path / name) for name in ("calm", "rough"))
     with open_project(calm) as project:
         before = bodies(project)
@@ -299,9 +300,13 @@ def test_a_killed_refine_goes_on_and_gives_what_an_undisturbed_one_gives(labelle
     with open_project(rough) as project:
         jobs = Jobs(rough)
         job = jobs.start(JobRequest("refine"))
-        wait_until(jobs, job, lambda each: len(each.curves) >= 2)
-        os.kill(job.run.description()["pid"], signal.SIGKILL)
-        wait_for(jobs, job, ("failed",))
+        wait_until(jobs, job, lambda each: each.pictures > 0)
+        if how == "paused":
+            job.pause()
+        else:
+            os.kill(job.run.description()["pid"], signal.SIGKILL)
+        wait_for(jobs, job, (how,))
+        assert not job.run.is_held()
         same(bodies(project), before)
         job.resume()
         wait_for(jobs, job)

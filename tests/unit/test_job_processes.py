@@ -15,7 +15,7 @@ from annotator.project import Prediction, Run, open_project
 from cliff_core.records import Box, Camera, Keypoints, Provenance, SmplParams
 
 
-def wait_for(jobs, job, states=("done", "stopped", "cancelled", "failed"), seconds=60.0):
+def wait_for(jobs, job, states=("done", "stopped", "paused", "cancelled", "failed"), seconds=60.0):
     until = time.monotonic() + seconds
     while job.state not in states:
         assert time.monotonic() < until, (job.state, job.text, job.log_tail())
@@ -75,17 +75,19 @@ def test_an_import_as_a_job_gives_what_the_command_gives(labelled, tmp_path):
     assert labelled.journal.step(applied.step).label == "Import a.json"
 
 
-def test_a_waiting_job_can_be_cancelled_and_stopped(labelled, tmp_path):
+def test_a_waiting_job_can_be_cancelled_stopped_and_paused(labelled, tmp_path):
     jobs = Jobs(labelled.folder)
     first = jobs.start(export(labelled, tmp_path / "a.json"))
-    waiting = [jobs.start(export(labelled, tmp_path / f"{name}.json")) for name in "bc"]
+    waiting = [jobs.start(export(labelled, tmp_path / f"{name}.json")) for name in "bcd"]
     waiting[0].cancel()
     waiting[1].stop()
+    waiting[2].pause()
     wait_for(jobs, first)
     jobs.poll()
-    assert [job.state for job in waiting] == ["cancelled", "stopped"]
-    waiting[1].resume()
-    assert wait_for(jobs, waiting[1]).state == "done"
+    assert [job.state for job in waiting] == ["cancelled", "stopped", "paused"]
+    for job in waiting[1:]:
+        job.resume()
+        assert wait_for(jobs, job).state == "done"
     assert not (tmp_path / "b.json").exists()
 
 

@@ -15,7 +15,7 @@ from annotator.jobs import Job, JobError, JobRequest, Jobs
 from annotator.loop import run_here, run_job_here
 from annotator.project import Prediction, Run
 from annotator.project.queries import worst_first
-from annotator.runs import CANCELLED, DONE, JOURNAL, Cancelled, News, RunFolder
+from annotator.runs import CANCELLED, DONE, JOURNAL, Cancelled, News, Paused, RunFolder
 from annotator.shards import BODILESS, Shard, ShardRow, read_shard, write_shard
 from annotator.worklist import INSIDE, next_people
 from cliff_core.records import Box, Camera, Keypoints, Provenance, SmplParams
@@ -291,6 +291,32 @@ def test_a_job_that_shall_leave_no_trace_is_told_so(project):
     news.close()
     job.run.end(CANCELLED)
     assert job.run.finished_shards() == []
+
+
+def test_a_job_that_shall_pause_is_told_so_unless_it_shall_leave_no_trace(project):
+    job = job_with(project)
+    news = News(job.run)
+    job.run.ask_to("stop")
+    news(1, 2, "working")
+    job.run.ask_to("pause")
+    with pytest.raises(Paused):
+        news(1, 2, "working")
+    assert news.should_stop
+    job.run.ask_to("cancel")
+    with pytest.raises(Cancelled):
+        news(1, 2, "working")
+    news.close()
+
+
+def test_a_job_that_goes_on_tells_its_curves_anew(project):
+    job = job_with(project)
+    for epochs in (3, 5):
+        news = News(job.run)
+        for epoch in range(epochs):
+            news.tell("curve", epoch=epoch, fitted=0.5)
+        news.close()
+    job.look()
+    assert [row["epoch"] for row in job.curves] == [0, 1, 2, 3, 4]
 
 
 def test_a_request_that_makes_no_sense_is_refused(project):

@@ -1,4 +1,4 @@
-"""The jobs of the project: how far each is, how long it takes, what it printed; stop, cancel, go on."""
+"""The jobs of the project: how far each is, how long it takes, what it printed; pause, stop, cancel, go on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QPlainTextEdit, QProgressBar, QScrollArea, QVBoxLayout, QWidget
 
-from annotator.jobs import CANCELLED, DONE, FAILED, QUEUED, RUNNING, STOPPED, STOPPING
+from annotator.jobs import CAN_GO_ON, CANCELLED, DONE, FAILED, PAUSED, QUEUED, RUNNING, STOPPED, STOPPING
 from annotator.qt.jobs_watch import JobsWatch, JobView, focal_words, kind_name, propose_words, time_left
 from annotator.qt.start_page import when
 from annotator.qt.strings import tr
@@ -26,6 +26,7 @@ def state_name(state: str) -> str:
         STOPPING: tr("ending"),
         DONE: tr("done"),
         STOPPED: tr("stopped"),
+        PAUSED: tr("paused"),
         CANCELLED: tr("cancelled"),
         FAILED: tr("failed"),
     }
@@ -114,6 +115,13 @@ class JobCard(QFrame):
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.left = label("", "quiet")
+        self.pause = button(
+            tr("Pause"),
+            lambda: watch.pause(job.id),
+            role="flat",
+            name="job_pause",
+            tip=tr("End it for now; it goes on from there"),
+        )
         self.stop = button(
             tr("Stop"),
             lambda: watch.stop(job.id),
@@ -156,7 +164,10 @@ class JobCard(QFrame):
         layout.addWidget(self.text)
         layout.addLayout(row(self.bar, self.left))
         layout.addLayout(
-            row(self.show_button, self.stop, self.cancel, self.resume, self.clear, -1, self.log_button, spacing=2)
+            row(
+                *(self.show_button, self.pause, self.stop, self.cancel, self.resume, self.clear, -1, self.log_button),
+                spacing=2,
+            )
         )
         layout.addWidget(self.log)
         self.log.hide()
@@ -177,9 +188,11 @@ class JobCard(QFrame):
         self.left.setText(time_left(job.seconds_left))
         self.left.setVisible(bool(self.left.text()))
         self.show_button.setVisible(job.kind == "refine")
-        self.stop.setVisible(job.state == RUNNING and job.kind in ("propose", "refine", "boxes", "focal"))
+        is_long = job.state == RUNNING and job.kind in ("propose", "refine", "focal")
+        self.pause.setVisible(is_long)
+        self.stop.setVisible(is_long or (job.state == RUNNING and job.kind == "boxes"))
         self.cancel.setVisible(job.state in (QUEUED, RUNNING))
-        self.resume.setVisible(job.state in (FAILED, STOPPED))
+        self.resume.setVisible(job.state in CAN_GO_ON)
         self.clear.setVisible(not job.is_active)
         if self.log.isVisible() and job.is_active:
             self._watch.read_log(job.id, self._show_log)

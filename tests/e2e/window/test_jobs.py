@@ -5,18 +5,22 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QMessageBox, QPushButton
 
 from annotator.commands import RemovePerson, SetPoints
-from annotator.jobs import DONE
+from annotator.jobs import DONE, PAUSED, RUNNING
 from annotator.project import open_project
 from annotator.project.exporting import export_project
 from annotator.qt.files_dialogs import ExportDialog, ImportDialog
 from annotator.qt.focal_dialog import FocalDialog
+from annotator.qt.jobs_watch import JobView
 from annotator.qt.refine_dialog import RefineDialog
+from annotator.refine_result import ChangePicture, write_changes
 
 LONG = 40_000
 
@@ -222,3 +226,35 @@ def test_focal_lengths_come_in_as_one_step_of_undo(window, qtbot, on_disk):
         window.actions_["edit.undo"].trigger()
         take_back(window, qtbot)
         qtbot.waitUntil(lambda: document.photo.camera is None)
+
+
+def test_the_monitor_shows_who_changes_while_it_tunes_and_goes_on_after_a_pause(window, qtbot, tmp_path):
+    from annotator.qt.refine_monitor import RefineMonitor
+
+    area = window.area
+    picture = Path(__file__).parents[3] / "resources" / "sample" / "photos" / "park_walk.jpg"
+    write_changes(tmp_path, [(ChangePicture("01.jpg", "somebody", 42.0, None), picture.read_bytes())])
+    curves = [{"stage": "s", "epoch": epoch, "fitted": 0.1, "prior_distance": 0.0} for epoch in (0, 1, 2, 0, 1)]
+    running = JobView("a", "refine", RUNNING, "tuning", 2, 60, 0, None, tmp_path, curves=curves, pictures=1)
+
+    def become(job):
+        area.jobs.jobs = [job]
+        area.jobs.changed.emit()
+
+    area.jobs._timer.stop()
+    area.jobs.jobs = [running]
+    monitor = RefineMonitor(window, area.jobs, area.session.desk, "a")
+    monitor.show()
+    qtbot.waitUntil(lambda: monitor.pages.isTabVisible(1))
+    assert monitor.pages.currentIndex() == 0  # nobody who looks at the curves is disturbed
+    shown = [each.text() for each in monitor.pages.widget(1).findChildren(QLabel)]
+    assert "somebody: joints move by 42 mm so far" in shown
+    epochs, _ = monitor._curves["fitted", "s"].getData()
+    assert epochs.tolist() == [0, 1, 2, 2, 3]  # a further round goes on to the right
+    assert monitor.pause.isVisible()
+    become(replace(running, state=PAUSED))
+    assert monitor.resume.isVisible()
+    assert not monitor.pause.isVisible()
+    assert not monitor.judgement.isVisible()
+    assert "Paused" in monitor.text.text()
+    monitor.reject()

@@ -167,7 +167,7 @@ def _refined(
     """Everybody tuned and predicted again, by this process, by several of this machine, or by a cluster."""
 
     def curve(stage: str, epoch: Epoch) -> None:
-        values = {"fitted": epoch.fitted, "withheld": epoch.withheld, "prior_distance": epoch.prior_distance}
+        values = {"fitted": epoch.fitted, "withheld": epoch.withheld, "prior_deg": epoch.prior_deg}
         news.tell(CURVE, stage=stage, epoch=epoch.number, **{key: json_number(value) for key, value in values.items()})
 
     watch = Watch(curve, lambda: news.should_stop, wall)

@@ -8,8 +8,6 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from annotator.console import Progress
 from annotator.project.filesystem import write_whole
 from annotator.refine_pictures import Changed, jpeg_of, write_pictures
@@ -22,6 +20,8 @@ _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1180px; margin: 2rem auto; padding: 0 1rem; color: #1d2127 }
 h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin-top: 2rem }
 img { max-width: 100%; height: auto; display: block; margin: .5rem 0 1.5rem; border-radius: 4px }
+.charts { display: flex; flex-wrap: wrap; gap: 1rem }
+.charts img { width: calc(50% - .5rem); min-width: 420px; margin: 0 }
 table { border-collapse: collapse } td, th { text-align: left; padding: .2rem 1.2rem .2rem 0; vertical-align: top }
 td:last-child { font-variant-numeric: tabular-nums } .quiet { color: #667 }
 @media (prefers-color-scheme: dark) { body { background: #16181c; color: #e4e6ea } .quiet { color: #99a } }
@@ -48,7 +48,8 @@ def write_report(
     """
     parts = [f"<h1>{escape(_headline(said))}</h1>", _table(said)]
     if rounds:
-        parts += ["<h2>How it went</h2>", _picture(jpeg_of(_curves(rounds)), "curves of the tuning")]
+        charts = "".join(_picture(jpeg_of(line_charts([plot])), plot.title) for plot in _plots(rounds))
+        parts += ["<h2>How it went</h2>", f"<div class=charts>{charts}</div>"]
     if changed:
         parts.append("<h2>Whose body changes most</h2>")
     shown, problems = write_pictures(path.parent, changed, body, progress)
@@ -109,7 +110,8 @@ def _table(said: Mapping[str, Any]) -> str:
     return f"<table>{cells}</table>"
 
 
-def _curves(rounds: Sequence[Finetuned]) -> np.ndarray:
+def _plots(rounds: Sequence[Finetuned]) -> list[Plot]:
+    """Of each round, how far points are and how far the network went."""
     plots = []
     for number, each in enumerate(rounds, 1):
         epochs = [epoch.number for epoch in each.choosing]
@@ -117,9 +119,11 @@ def _curves(rounds: Sequence[Finetuned]) -> np.ndarray:
         held = [(epoch.number, 100 * epoch.withheld) for epoch in each.choosing if epoch.withheld is not None]
         if held:
             lines.append(Curve("withheld", [x for x, _ in held], [y for _, y in held]))
-        title = f"2D error, % of half a crop{f', round {number}' if len(rounds) > 1 else ''}"
-        plots.append(Plot(title, "epoch", lines, [(each.chosen_epochs, "chosen")]))
-    return line_charts(plots)
+        chosen, of_round = [(each.chosen_epochs, "chosen")], f", round {number}" if len(rounds) > 1 else ""
+        plots.append(Plot(f"2D error, % of half a crop{of_round}", "epoch", lines, chosen))
+        away = Curve("turned", epochs, [epoch.prior_deg for epoch in each.choosing])
+        plots.append(Plot(f"Joints turned away from the prior, degrees{of_round}", "epoch", [away], chosen))
+    return plots
 
 
 def _picture(jpeg: bytes, what: str) -> str:

@@ -26,12 +26,14 @@ class Supervision:
         by_hand: people of whom a person set something.
         points: 2D points that people placed.
         joints: joints that people turned.
+        from_files: people who have points of a file.
     """
 
     counts: Counts
     by_hand: int
     points: int
     joints: int
+    from_files: int
 
 
 _SET_BY_HAND = """
@@ -43,11 +45,20 @@ WHERE present AND edited AND value LIKE '%"human"]'
   AND (key LIKE 'points/%' OR key LIKE 'pose/%' OR key LIKE 'betas/%' OR key = 'transl')
 """
 
+_FROM_FILES = """
+SELECT count(DISTINCT person.id)
+FROM person, json_each(person.own)
+JOIN prediction ON prediction.id = value
+JOIN run ON run.id = run_id
+WHERE present AND key LIKE 'from/points/%' AND run.kind = 'imported'
+"""
+
 
 def read_supervision(project: Project) -> Supervision:
     """Count it in the database, which alone is quick enough for a large project."""
     by_hand, points, joints = project.database.row(_SET_BY_HAND) or (0, 0, 0)
-    return Supervision(progress_of(project.database), by_hand, points or 0, joints or 0)
+    (from_files,) = project.database.row(_FROM_FILES) or (0,)
+    return Supervision(progress_of(project.database), by_hand, points or 0, joints or 0, from_files)
 
 
 def expected_seconds(people: int, jobs: Sequence[JobView]) -> float:
@@ -117,16 +128,17 @@ class RefineDialog(QDialog):
         if self._is_over:
             return
         people = known.counts.people
+        taught = {"count": known.by_hand, "points": known.points, "joints": known.joints}
         words = tr(
-            "Points set by a person: {points}, joints: {joints}, on people: {count}. "
-            "Points of files count as fully, detected ones do not teach.",
-            count=f"{known.by_hand:,}",
-            points=f"{known.points:,}",
-            joints=f"{known.joints:,}",
+            "Set by a person: points {points}, joints {joints}, people {count}",
+            **{name: f"{value:,}" for name, value in taught.items()},
         )
-        if not known.by_hand:
-            words = tr("Nobody has points set by a person yet; only points of imported files teach.")
-        self.teachers.setText(words)
+        files = tr("Points of files: people {count}", count=f"{known.from_files:,}")
+        parts = [*([words] if known.by_hand else []), *([files] if known.from_files else [])]
+        parts += [tr("Detected points do not teach")]
+        if len(parts) == 1:
+            parts = [tr("Nobody has points set by a person or a file yet; detected points do not teach.")]
+        self.teachers.setText("\n".join(parts))
         seconds = expected_seconds(people, self._watch.jobs)
         about = tr("{count} minutes", count=round(seconds / 60)) if seconds > 90 else tr("a minute or two")
         self.time.setText(

@@ -28,7 +28,7 @@ from annotator.qt.strings import tr
 from annotator.qt.widgets import button, column, label, row, set_role
 from annotator.refine_result import BETTER, SAME, UNKNOWN, WORSE, is_nearer, is_worth_applying, read_changes, verdict_of
 
-_COLOURS = {"fitted": "#56B4E9", "withheld": "#E69F00", "prior_distance": "#009E73"}
+_COLOURS = {"fitted": "#56B4E9", "withheld": "#E69F00", "prior_deg": "#009E73"}
 
 
 class RefineMonitor(QDialog):
@@ -55,9 +55,11 @@ class RefineMonitor(QDialog):
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.left = label("", "quiet")
-        legend = [(_COLOURS["fitted"], tr("points it learns from")), (_COLOURS["withheld"], tr("held-out points"))]
-        self.errors = _plot(tr("Distance of points, % of half a crop"), legend)
-        self.distance = _plot(tr("Distance to the prior"), [])
+        learns, held, away = (_COLOURS[key] for key in ("fitted", "withheld", "prior_deg"))
+        of_points = [(learns, "━━", tr("points it learns from")), (held, "━━", tr("held-out points"))]
+        of_runs = [(away, "━━", tr("choosing how long to tune")), (away, "╍╍", tr("tuning with all points"))]
+        self.errors = _plot(tr("Distance of points, % of half a crop"), of_points)
+        self.distance = _plot(tr("Joints turned away from the prior, °"), of_runs)
         self._curves: dict[tuple[str, str], Any] = {}
         self.verdict = QFrame()
         self.verdict.setProperty("role", "plain-card")
@@ -146,7 +148,7 @@ class RefineMonitor(QDialog):
             for key, plot, scale in (
                 ("fitted", self.errors, 100.0),
                 ("withheld", self.errors, 100.0),
-                ("prior_distance", self.distance, 1.0),
+                ("prior_deg", self.distance, 1.0),
             ):
                 values = zip(epochs, (entry.get(key) for entry in rows), strict=True)
                 points = [(epoch, scale * value) for epoch, value in values if value is not None]
@@ -316,13 +318,13 @@ def _percent(value: float | None) -> str:
     return "–" if value is None else f"{100 * value:.1f}"
 
 
-def _plot(title: str, legend: list[tuple[str, str]]) -> Any:
-    """An empty plot in the colours of the theme; what its colours mean stands above it, where no curve runs."""
+def _plot(title: str, legend: list[tuple[str, str, str]]) -> Any:
+    """An empty plot in the colours of the theme; what its lines mean (colour, line, words) stands above it."""
     import pyqtgraph
 
     roles = theme.current()
     plot = pyqtgraph.PlotWidget(background=roles.background)
-    words = " &nbsp; ".join(f"<span style='color:{colour}'>━━</span> {text}" for colour, text in legend) or "&nbsp;"
+    words = " &nbsp; ".join(f"<span style='color:{colour}'>{line}</span> {text}" for colour, line, text in legend)
     plot.setTitle(f"{title}<br>{words}", color=roles.text, size="10pt")
     plot.setLabel("bottom", tr("epoch"), color=roles.quiet_text)
     plot.setMenuEnabled(False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Any
@@ -29,6 +30,11 @@ class Epoch:
     fitted: float
     withheld: float | None
     prior_distance: float
+
+    @property
+    def prior_deg(self) -> float:
+        """`prior_distance` as an angle: |R - S|^2 = 8 sin^2(angle / 2) over nine numbers, if all turned alike."""
+        return math.degrees(2 * math.asin(min(1.0, math.sqrt(9 * self.prior_distance / 8))))
 
 
 def _nothing(stage: str, epoch: Epoch) -> None:

@@ -1,6 +1,6 @@
 """Take the pictures of the user guide: docs/pictures/window-*.jpg, of the sample, by using the real window.
 
-    python resources/build/screens.py            all of them (needs no screen)
+    python resources/build/screens.py            all of them (needs no screen, and Chromium for the report)
 
 A project of the sample is made in a temporary folder, people are proposed, and the window is driven by key and mouse
 events to each state that the guide shows.
@@ -9,6 +9,7 @@ events to each state that the guide shows.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,11 +17,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from PIL import Image
+
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "docs" / "pictures"
 SIZE = (1440, 900)
 _QUALITY = 88
+_PAGE = (1240, 1500)
 
 
 def take_all(folder: Path, scale: str) -> None:
@@ -176,12 +180,21 @@ def take_all(folder: Path, scale: str) -> None:
     window.actions_["dataset.refine"].trigger()
     dialog = window.findChild(RefineDialog)
     until(dialog.start.isEnabled)
+    wait(300)
+    dialog.grab().save(str(OUT / "window-refine-before.jpg"), quality=_QUALITY)
     dialog.start.click()
     until(lambda: window.findChild(RefineMonitor) is not None)
     monitor = window.findChild(RefineMonitor)
     monitor.resize(900, 760)
+
+    def refinement():
+        return [each for each in area.jobs.jobs if each.kind == "refine"]
+
+    until(lambda: any(each.pictures > 0 and len(each.curves) > 15 for each in refinement()))
+    monitor.grab().save(str(OUT / "window-refine-curves.jpg"), quality=_QUALITY)
     until(lambda: bool(monitor.judgement.text()))
     wait(2000)
+    _shoot_report(refinement()[0].folder / "report.html")
     monitor.grab().save(str(OUT / "window-refine.jpg"), quality=_QUALITY)
     monitor.reject()
 
@@ -189,6 +202,21 @@ def take_all(folder: Path, scale: str) -> None:
     shoot("start")
     window.close()
     dismiss(window)
+
+
+def _shoot_report(report: Path) -> None:
+    """The top of a page as a browser shows it."""
+    browser = next((found for name in ("chromium", "google-chrome", "chrome") if (found := shutil.which(name))), None)
+    if browser is None:
+        raise SystemExit("the picture of the report needs Chromium or Chrome")
+    with tempfile.TemporaryDirectory(prefix="cliff-browser-") as folder:
+        shot = Path(folder) / "report.png"
+        options = ["--headless", "--no-sandbox", "--hide-scrollbars", f"--user-data-dir={folder}"]
+        size = f"--window-size={_PAGE[0]},{_PAGE[1]}"
+        subprocess.run(
+            [browser, *options, size, f"--screenshot={shot}", report.as_uri()], check=True, stderr=subprocess.DEVNULL
+        )
+        Image.open(shot).convert("RGB").save(OUT / "window-refine-report.jpg", quality=_QUALITY)
 
 
 def main() -> None:

@@ -165,7 +165,7 @@ def test_a_refinement_is_compared_before_it_is_applied(window, qtbot, saved):
     qtbot.keyClick(window.area.canvas, Qt.Key.Key_L, Qt.KeyboardModifier.ControlModifier)
     dialog = window.findChild(RefineDialog)
     qtbot.waitUntil(dialog.start.isEnabled)
-    assert "set by a person" in dialog.teachers.text()
+    assert "people 2" in dialog.teachers.text()
     qtbot.mouseClick(dialog.start, Qt.MouseButton.LeftButton)
 
     qtbot.waitUntil(lambda: window.findChild(RefineMonitor) is not None, timeout=LONG)
@@ -234,7 +234,7 @@ def test_the_monitor_shows_who_changes_while_it_tunes_and_goes_on_after_a_pause(
     area = window.area
     picture = Path(__file__).parents[3] / "resources" / "sample" / "photos" / "park_walk.jpg"
     write_changes(tmp_path, [(ChangePicture("01.jpg", "somebody", 42.0, None), picture.read_bytes())])
-    curves = [{"stage": "s", "epoch": epoch, "fitted": 0.1, "prior_distance": 0.0} for epoch in (0, 1, 2, 0, 1)]
+    curves = [{"stage": "s", "epoch": epoch, "fitted": 0.1, "prior_deg": 0.0} for epoch in (0, 1, 2, 0, 1)]
     running = JobView("a", "refine", RUNNING, "tuning", 2, 60, 0, None, tmp_path, curves=curves, pictures=1)
 
     def become(job):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
 from cliff_core.body import load_body
 from cliff_core.body.torch_body import TorchBody
@@ -101,6 +102,12 @@ def test_a_strong_pull_to_the_prior_keeps_the_bodies_nearer_to_it(body):
         for weight in (0.0, 3.0)
     )
     assert held.prior_distance < free.prior_distance
+
+
+def test_the_distance_of_rotations_is_said_as_an_angle():
+    for angle in (0.02, 0.5, 3.0):
+        apart = Rotation.from_rotvec([0.0, 0.0, angle]).as_matrix() - np.eye(3)
+        assert Epoch(1, 0.1, None, float(np.square(apart).mean())).prior_deg == pytest.approx(np.degrees(angle))
 
 
 @pytest.mark.parametrize("hostile", ["outside", "swapped", "huge", "tiny", "one person"])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from annotator.commands import RemovePoint
-from annotator.edits import pose_command
+from annotator.edits import follow, pose_command
 from annotator.figures import Figure
 from annotator.gestures import JointDrag, PointDrag
 from annotator.project import Project
@@ -119,6 +119,7 @@ class Annotator:
         self._depth_share = hands.depth_share
         self._depth_noise = hands.depth_share * rng.normal(size=len(SMPL24))
         self._placed: set[int] = set()
+        self._last: int | None = None
         self._judged: set[int] = set()
 
     @property
@@ -156,15 +157,23 @@ class Annotator:
             return False
         row = int(np.argmax(np.where(wrong, off, -1.0)))
         self._placed.add(row)
+        self._last = None
         name = JOINT_SETS[points.joint_set].names[row]
         if truth.visibility[row] == 0:
             self._project.edit(RemovePoint(self._id, points.joint_set, name))
             return True
+        self._last = row
         drag = PointDrag(figure, name, self._rig)
         for share in (0.5, 1.0):  # a hand gets there by and by, and the body with it
             drag.move(*(points.points_px[row] * (1 - share) + self._clicks_px[row] * share))
         self._write(drag.command())
         return True
+
+    def follow(self, said: SmplParams) -> None:
+        """What the window does when CLIFF has said something of the points as they are now."""
+        self._rig.said[self._id] = said
+        if self._last is not None:
+            self._write(follow(self.figure, self._rig, self._last))
 
     def take_alternative(self) -> bool:
         """Click the best of the depth alternatives that the window offers for any limb, if one is clearly better."""

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from annotator.bench_annotators import Hands
-from annotator.bench_work import AGAIN, ALTERNATIVES, BUDGET, PLANS, POINTS, SIDE, Plan, Trial, run_trial
+from annotator.bench_work import ALONE, ALTERNATIVES, BUDGET, PLANS, POINTS, SIDE, Plan, Trial, run_trial
 from annotator.console import Progress, console_progress
 from annotator.rig import Rig
 from cliff_core.body import load_body
@@ -35,7 +35,7 @@ FIRST = 0.2
 BEST: Plan = (POINTS, ALTERNATIVES, SIDE)
 """The plan by whose gains the order of people is judged in the picture: the one that ends best."""
 
-_DRAWN: tuple[Plan, ...] = ((POINTS,), (ALTERNATIVES,), (SIDE,), (POINTS, AGAIN), (POINTS, ALTERNATIVES), BEST)
+_DRAWN: tuple[Plan, ...] = ((POINTS,), (ALTERNATIVES,), (SIDE,), (ALONE,), (POINTS, ALTERNATIVES), BEST)
 
 _LEAST_GAIN_MM = 10.0  # a part of next to nothing says nothing
 _SHUFFLES = 200

@@ -28,12 +28,13 @@ from cliff_core.images import write_image
 from cliff_core.inference import Crops, Predictor
 from cliff_core.records import Estimate, Keypoints, Provenance
 from cliff_core.training.guard import expected_error_mm
+from cliff_core.training.supervision import with_known_points
 
 DETECTED_PX, WRONG_PX, WRONG_SHARE = 5.0, 25.0, 0.1
 """How far off the points are with which people begin, pixels of a crop 256 high: most of them, and one in ten."""
 
-POINTS, ALTERNATIVES, SIDE, AGAIN = "points", "alternatives", "side view", "CLIFF again"
-"""Kinds of actions; the last asks CLIFF for a body again, from the person's points as they are now."""
+POINTS, ALTERNATIVES, SIDE, ALONE = "points", "alternatives", "side view", "points, CLIFF not asked"
+"""Kinds of actions; after each point CLIFF is asked for a body from the points of then, but for the last kind."""
 
 BUDGET = 20
 
@@ -50,8 +51,8 @@ PLANS: tuple[Plan, ...] = (
     (POINTS, ALTERNATIVES, SIDE),
     (SIDE, POINTS),
     (ALTERNATIVES, SIDE, POINTS),
-    (POINTS, AGAIN),
-    (POINTS, AGAIN, SIDE),
+    (ALONE,),
+    (ALONE, SIDE),
 )
 
 _STREAM = 0xEFF0
@@ -104,7 +105,7 @@ def run_trial(
         for done, number in enumerate(ids, 1):
             rng = np.random.default_rng([_STREAM, benchmark.seed, number])
             annotator = Annotator(project, number, start.truths[number], bodies, rig, hands, rng)
-            found = _Explorer(start, predictor, number, annotator).explore((), [annotator.error_mm])
+            found = _Explorer(start, predictor, number, annotator, rig).explore((), [annotator.error_mm])
             for plan, course in found.items():
                 errors[plan].append(course)
             progress(done, len(ids), f"annotating, seed {benchmark.seed}")
@@ -131,11 +132,12 @@ class _Start:
 class _Explorer:
     """One person, and all plans."""
 
-    def __init__(self, start: _Start, predictor: Predictor, person_id: int, annotator: Annotator):
-        self._start, self._predictor = start, predictor
+    def __init__(self, start: _Start, predictor: Predictor, person_id: int, annotator: Annotator, rig: Rig):
+        self._start, self._predictor, self._rig = start, predictor, rig
         self._id, self._annotator = person_id, annotator
         self._actions: Mapping[str, Callable[[], bool]] = {
-            POINTS: annotator.fix_worst_point,
+            POINTS: self._fix_point,
+            ALONE: annotator.fix_worst_point,
             ALTERNATIVES: annotator.take_alternative,
             SIDE: annotator.drag_depth,
         }
@@ -143,39 +145,38 @@ class _Explorer:
     def explore(self, done: Plan, errors: list[float]) -> dict[Plan, list[float]]:
         """The errors along every plan that begins with what is done."""
         found = {}
-        for kind in (POINTS, ALTERNATIVES, SIDE, AGAIN):
+        for kind in (POINTS, ALTERNATIVES, SIDE, ALONE):
             plan = (*done, kind)
             if not any(each[: len(plan)] == plan for each in PLANS):
                 continue
             journal, memory = self._start.project.journal, self._annotator.memory
-            begun = journal.last_seq()
+            begun, said = journal.last_seq(), dict(self._rig.said)
             more = [*errors, *self._work(kind, BUDGET + 1 - len(errors))]
             if plan in PLANS:
                 found[plan] = more
             found |= self.explore(plan, more)
             self._take_back(begun)
             self._annotator.memory = memory
+            self._rig.said = said
         return found
 
     def _work(self, kind: str, most: int) -> list[float]:
         """The error after each action, until there is nothing left to do."""
-        if kind == AGAIN:
-            if most > 0:
-                self._ask_again()
-            return [self._annotator.error_mm] * (most > 0)
         errors: list[float] = []
         while len(errors) < most and self._actions[kind]():
             errors.append(self._annotator.error_mm)
         return errors
 
-    def _ask_again(self) -> None:
-        project = self._start.project
-        photo_id = project.person(self._id).photo_id
-        people = sorted(project.people_on(photo_id), key=lambda person: person.id)
-        crops = self._start.crops[photo_id].with_keypoints([person.main_keypoints for person in people])
-        found = self._predictor.estimates(crops)[[person.id for person in people].index(self._id)]
-        with project.batch("CLIFF again", Run.new(Provenance.MODEL, self._predictor.model.name)) as batch:
-            batch.apply(self._id, Prediction(params=found.params, camera=found.camera))
+    def _fix_point(self) -> bool:
+        """As a hand does it in the window: the point, and what CLIFF says of the points as they are then."""
+        if not self._annotator.fix_worst_point():
+            return False
+        photo_id = self._start.project.person(self._id).photo_id
+        people = sorted(self._start.project.people_on(photo_id), key=lambda person: person.id)
+        points = [[each] if (each := person.main_keypoints) is not None else [] for person in people]
+        found = self._predictor.estimates(with_known_points(self._start.crops[photo_id], points))
+        self._annotator.follow(found[[person.id for person in people].index(self._id)].params)
+        return True
 
     def _take_back(self, seq: int) -> None:
         """Undo what was done after a line of the journal."""

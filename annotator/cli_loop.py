@@ -117,6 +117,14 @@ def evaluate(
     show(report, as_json)
 
 
+@commands.command(name="run-answers", hidden=True)
+def run_answers():
+    """Answer the window's questions about people while somebody labels them, on standard input and output."""
+    from annotator.answering import serve_standard_streams
+
+    serve_standard_streams()
+
+
 @commands.command(name="run-job", hidden=True)
 def run_job(run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the job.")]):
     """Do the job of a run folder; what the window and the other commands start."""

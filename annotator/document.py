@@ -137,6 +137,7 @@ class Document:
         undo_label, redo_label: for menus.
         pending: edits that are on their way to the disk.
         written_on: numbers of the photos that the latest edit or undo was on.
+        edited_step: the step of the latest edit; `None` after undo and redo.
     """
 
     def __init__(self, run: ProjectRunner):
@@ -152,6 +153,7 @@ class Document:
         self.undo_label = self.redo_label = ""
         self.pending = 0
         self.written_on: frozenset[int] = frozenset()
+        self.edited_step: int | None = None
 
     def observe(self, callback: Callable[[Change], None]) -> None:
         """Be told of changes, after they are made; an observer never writes while it is being told."""
@@ -191,7 +193,11 @@ class Document:
         What a hand showed of the people stays on the screen until it is written. An edit of somebody alone whom an edit
         before it removes, which the screen did not show yet, is nothing.
         """
-        self._write(lambda project: project.edit(command), then, stay=True, about=people_of(command))
+        self._write(lambda project: project.edit(command), then, is_edit=True, about=people_of(command))
+
+    def amend(self, step_id: int, command: Command) -> None:
+        """Add to the latest edit what follows from it, as one step; nothing if a hand has done something else since."""
+        self._write(lambda project: project.edit(command, onto=step_id), is_edit=True, about=people_of(command))
 
     def undo(self, ask: Callable[[Step], None] | None = None) -> None:
         """Take the latest step back, and show the photo that it was on.
@@ -231,7 +237,7 @@ class Document:
         work: Callable[[Project], Edited],
         then: Callable[[Edited], None] | None = None,
         *,
-        stay: bool = False,
+        is_edit: bool = False,
         about: frozenset[int] = frozenset(),
     ) -> None:
         photo_id = None if self.photo is None else self.photo.id
@@ -240,13 +246,14 @@ class Document:
         def write(project: Project) -> tuple[Edited, Snapshot | None]:
             edited = work(project)
             photos = edited.photos
-            target = photo_id if stay or photo_id in photos or not photos else min(photos)
+            target = photo_id if is_edit or photo_id in photos or not photos else min(photos)
             return edited, None if target is None else Snapshot.read(project, target)
 
         def written(result: tuple[Edited, Snapshot | None]) -> None:
             edited, snapshot = result
             self.pending -= 1
             self.written_on = edited.photos
+            self.edited_step = edited.step.id if is_edit and edited.step is not None else None
             self._drop(shown)
             if snapshot is not None and self._wanted == photo_id:
                 self._wanted = snapshot.photo.id

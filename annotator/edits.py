@@ -128,9 +128,36 @@ def fit(figure: Figure, rig: Rig) -> Command | None:
     return pose_command(figure, _fitted(figure, rig), "Fit body to points", frozenset())
 
 
-def _fitted(figure: Figure, rig: Rig) -> SmplParams:
+def follow(figure: Figure, rig: Rig, placed: int | None = None) -> Command | None:
+    """The body begun anew from what CLIFF says of the points as they are now, and brought to them.
+
+    Rotations, shape and place that a person set stay. `None` where CLIFF was not asked.
+
+    Args:
+        figure: somebody with points.
+        rig: how bodies follow.
+        placed: row of the point that a hand has just placed, which the body meets.
+    """
+    said, written = rig.said.get(figure.person.id), figure.written
+    if said is None or written is None or figure.params is None or not rig.follow:
+        return None
+    params = figure.params
+    by_hand = np.array([who is Provenance.HUMAN for who in written.pose_source])
+    shaped = np.array([who is Provenance.HUMAN for who in written.betas_source])
+    start = replace(
+        said,
+        pose_rotvec=np.where(by_hand[:, None], params.pose_rotvec, said.pose_rotvec),
+        betas=np.where(shaped, params.betas, said.betas),
+        transl=params.transl if written.transl_source is Provenance.HUMAN else said.transl,
+        gender=params.gender,
+    )
+    after = _fitted(replace(figure, params=start), rig, placed)
+    return pose_command(figure, after, "Fit body to points", frozenset())
+
+
+def _fitted(figure: Figure, rig: Rig, placed: int | None = None) -> SmplParams:
     assert figure.params is not None
-    aims = [*aims_of(figure.keypoints), *rig.pinned(figure)]
+    aims = [*aims_of(figure.keypoints, placed), *rig.pinned(figure)]
     return rig.solver(figure).solve(figure.params, aims, iterations=_FIT_ITERATIONS).params
 
 

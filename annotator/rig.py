@@ -36,16 +36,18 @@ class Rig:
         follow: whether the body follows points.
         pins: number of a person -> joint -> (3,) where it is held, metres.
         locks: number of a person -> joints whose rotation stays.
+        said: number of a person -> what CLIFF says of them with the points as they are now, where it was asked.
 
     Args:
         skeletons: by gender.
     """
 
     def __init__(self, skeletons: Mapping[str, Skeleton]):
-        self.trust = 0.7
+        self.trust = 0.5
         self.follow = True
         self.pins: dict[int, dict[str, np.ndarray]] = {}
         self.locks: dict[int, frozenset[str]] = {}
+        self.said: dict[int, SmplParams] = {}
         self._skeletons = skeletons
 
     def skeleton(self, figure: Figure) -> Skeleton:
@@ -65,11 +67,11 @@ class Rig:
         if written is not None:
             by_hand = {row for row, who in enumerate(written.pose_source) if who is Provenance.HUMAN}
             locked |= by_hand - free
-        prior = predicted(figure)
+        said = self.said.get(figure.person.id)
         return InteractiveSolver(
             self.skeleton(figure),
             figure.camera,
-            prior,
+            predicted(figure) if said is None else _standing(said, figure.params),
             trust=self.trust,
             locked=frozenset(locked),
         )
@@ -90,7 +92,12 @@ def predicted(figure: Figure) -> SmplParams:
     prediction = figure.person.predictions.get("body")
     if prediction is None or prediction.params is None:
         return figure.params
-    return replace(prediction.params, transl=figure.params.transl, gender=figure.params.gender)
+    return _standing(prediction.params, figure.params)
+
+
+def _standing(said: SmplParams, params: SmplParams) -> SmplParams:
+    """What was said of a body, where that body stands now: how far away it is nobody was asked."""
+    return replace(said, transl=params.transl, gender=params.gender)
 
 
 def aims_of(keypoints: Keypoints, dragged: int | None = None) -> list[Aim]:

@@ -121,10 +121,15 @@ class Project(Reader):
 
     # --- edits
 
-    def edit(self, command: Command) -> Edited:
+    def edit(self, command: Command, onto: int | None = None) -> Edited:
         """Do one edit; when this returns, it is on disk.
 
         Inside `step` it belongs to that step, otherwise it is one of its own.
+
+        Args:
+            command: the edit.
+            onto: number of the step to which it belongs, where a program adds to what a hand has done; nothing is
+                done if that is no longer what undo would take back.
 
         Raises:
             EditError: it makes no sense; nothing was changed.
@@ -132,11 +137,16 @@ class Project(Reader):
         """
         with self.writing():
             step_id = self._open_step
+            if onto is not None:
+                latest = self.journal.to_undo()
+                if step_id is not None or latest is None or latest.id != onto or latest.kind != HAND:
+                    return Edited(None)
+                step_id = onto
             if step_id is None:
                 step_id = self.journal.begin_step(HAND, command.label, self.who, is_open=False)
             draft = self.write(DO, command.name, step_id, command.write, by_hand=True)
             if not draft.subjects and self._open_step is None:
-                self.journal.close_step(step_id)
+                self.journal.close_step(step_id)  # takes it away, if nothing else is in it
                 return Edited(None)
             step = self.journal.step(step_id)
         self._edited()

@@ -68,7 +68,7 @@ class ProjectArea(QObject):
         self._tour: Tour | None = None
         self._taken, self._found = Applied(None), ""
         bench = make_workbench(session, actions, status.show_hint)
-        self.canvas, self.side = bench.photo, bench.side
+        self.canvas, self.side, self.asking = bench.photo, bench.side, bench.asking
         if not session.read_only:
             bench.workspace.proposal_wanted.connect(lambda person: self.jobs.start("boxes", {"people": [person]}))
         self.bar = MainBar(session, actions)
@@ -235,6 +235,7 @@ class ProjectArea(QObject):
             self._tour.end()
         self.docks.remember()
         self.jobs.close()
+        self.asking.close()
         self.campaign.close_reading()
         self.thumbnails.forget()
         self._actions.check("review.mode", False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from annotator.qt.actions import Actions
+from annotator.qt.asking import Asking
 from annotator.qt.canvas.photo_view import PhotoView
 from annotator.qt.canvas.side_view import SideView
 from annotator.qt.editing import Editing
@@ -23,12 +24,14 @@ class Workbench:
         photo: the canvas, in the middle.
         side: the side view, right above.
         body: pose, shape, camera and quality, right below.
+        asking: lets bodies follow what CLIFF says of points.
     """
 
     workspace: Workspace
     photo: PhotoView
     side: SideView
     body: BodyPanel
+    asking: Asking
 
 
 def make_workbench(session: Session, actions: Actions, show_hint) -> Workbench:
@@ -49,8 +52,9 @@ def make_workbench(session: Session, actions: Actions, show_hint) -> Workbench:
     _let_move(workspace, session, actions)
     workspace.hint.connect(show_hint)
     Measuring(workspace, session.desk, session)
+    asking = Asking(workspace, session.desk, session)
     workspace.load(session.desk)
-    return Workbench(workspace, photo, side, body)
+    return Workbench(workspace, photo, side, body, asking)
 
 
 def _let_move(workspace: Workspace, session: Session, actions: Actions) -> None:

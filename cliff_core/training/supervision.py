@@ -11,7 +11,7 @@ import torch
 from cliff_core.errors import GeometryError
 from cliff_core.geometry.camera import crop_camera
 from cliff_core.geometry.rotations import rotvec_to_rotmat
-from cliff_core.inference import PLACED_ERROR, Placed, crop_points
+from cliff_core.inference import PLACED_ERROR, Crops, Placed, crop_points
 from cliff_core.models.open_cliff import confidence_of
 from cliff_core.records import Keypoints, Provenance
 
@@ -178,6 +178,12 @@ def weighed_points(
     weight, placed = best[..., 2], best_rank >= _RANK[Provenance.IMPORTED]
     confidence = torch.where(placed, weight * confidence_of(PLACED_ERROR), weight)
     return torch.cat([best[..., :2], confidence[..., None]], -1), weight, placed
+
+
+def with_known_points(crops: Crops, people: Sequence[Sequence[Keypoints]]) -> Crops:
+    """The same people with all that is known of their 2D points (`weighed_points`), as it is known in refining."""
+    points, weight, placed = weighed_points(people, crops.centre_px, crops.box_height_px)
+    return replace(crops, points=points, placed=2 * placed.sum(1) >= (weight > 0).sum(1))
 
 
 def _weighed(points: Keypoints) -> Keypoints:

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from cliff_core.errors import CliffError
@@ -137,6 +137,7 @@ def test_any_document_is_read_or_refused(tmp_path, document, name):
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=400), name=st.sampled_from([None, *FORMATS]))
 def test_any_bytes_are_refused(tmp_path, content, name):
+    assume(content.strip() != b"[]")  # a list of nobody is no nonsense
     (tmp_path / "a.bin").write_bytes(content)
 
     with pytest.raises(CliffError, match="a.bin"):

@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer
 from PySide6.QtGui import QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication
 
+from annotator.asking import AskedProcess
 from annotator.project import Prediction, Run, create_project, open_project
 from annotator.qt import theme
 from annotator.qt.main_window import MainWindow
@@ -67,6 +68,13 @@ def config(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr("annotator.qt.new_dialog.projects_folder", lambda: tmp_path / "documents")
     monkeypatch.setattr("annotator.qt.start_page.projects_folder", lambda: tmp_path / "documents")
     return tmp_path / "config"
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_asked(request, monkeypatch):
+    """Asking CLIFF takes a process and seconds; `test_asking` is about that."""
+    if "asked" not in request.fixturenames:
+        monkeypatch.setattr(AskedProcess, "ask", lambda *_: None)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from typing import IO, Any
 from annotator.asking import keypoints_of
 from cliff_core.body import load_body
 from cliff_core.errors import CliffError
+from cliff_core.execution.streams import torch_threads
 from cliff_core.images import read_image
 from cliff_core.inference import Crops, Predictor
 from cliff_core.models import load_cliff
@@ -59,9 +60,10 @@ class Answerer:
 def serve(questions: Iterable[str], answers: IO[str]) -> None:
     """Answer line by line, until there are no more."""
     answerer = Answerer()
-    for line in questions:
-        answers.write(json.dumps(answerer.answer(json.loads(line))) + "\n")
-        answers.flush()
+    with torch_threads(1):  # one person is too little to share
+        for line in questions:
+            answers.write(json.dumps(answerer.answer(json.loads(line))) + "\n")
+            answers.flush()
 
 
 def serve_standard_streams() -> None:

@@ -60,6 +60,25 @@ def test_a_drag_is_one_step_though_each_move_is_on_disk(project, person, content
     assert content(project) == before
 
 
+def test_what_follows_from_an_edit_belongs_to_its_step_as_long_as_it_is_the_latest(project, person, content):
+    before = content(project)
+    step = project.edit(MovePoint(person, "coco17", "nose", (1 / 3, 2))).step
+    more = project.edit(SetPose(person, {"neck": [0.1, 0.2, 0.3]}, Provenance.FIT), onto=step.id)
+    assert more.step.id == step.id
+    assert list(differences(project.database)) == []
+    after = content(project)
+    assert project.undo().step.label == "Move nose"
+    assert content(project) == before
+    assert project.edit(SetState(person, "done"), onto=step.id).step is None  # it is undone
+    assert content(project) == before
+    project.redo()
+    assert content(project) == after
+    project.edit(SetState(person, "done"))
+    later = content(project)
+    assert project.edit(SetPose(person, {"neck": [0.0, 0.0, 0.0]}), onto=step.id).step is None  # no longer the latest
+    assert content(project) == later
+
+
 def test_a_bulk_run_is_one_step(project, content, make_prediction, model_run):
     before = content(project)
     with project.batch("Propose", model_run()) as batch:

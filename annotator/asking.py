@@ -130,7 +130,7 @@ class AskedProcess:
         self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 lives with the child
         # -P: what lies in the working folder is never taken for a module
         try:
-            self._child = subprocess.Popen(
+            child = subprocess.Popen(
                 [sys.executable, "-P", "-m", "annotator.cli", COMMAND],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -141,7 +141,10 @@ class AskedProcess:
             )
         except OSError as error:
             raise AskError(f"CLIFF cannot be asked while you label: {error.strerror}") from error
-        return self._child
+        self._child = child
+        if self._is_closed:  # meanwhile
+            self._end()
+        return child
 
     def _last_words(self) -> str:
         if self._log is None:

@@ -106,7 +106,8 @@ class Asking(QObject):
         if was is not None and now.question != was.question:
             step = self._document.edited_step if now.body != was.body else None
             self._ask(_Asked(now.person.id, photo.id, now.question, step, _placed(was.person, now.person)))
-        elif self._process.is_running and now.person.id not in said:  # before a hand is on them
+        elif now.person.id not in said and self._process.is_running and not self._is_waiting:
+            # before a hand is on them
             self._ask(_Asked(now.person.id, photo.id, now.question))
 
     def _look(self, person: Person, before: _Seen | None) -> _Seen:

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -79,7 +80,7 @@ class AskedProcess:
     def __init__(self) -> None:
         self._child: subprocess.Popen[str] | None = None
         self._log: IO[str] | None = None
-        self._is_closed = False
+        self._closed = threading.Event()
 
     @property
     def is_running(self) -> bool:
@@ -114,7 +115,7 @@ class AskedProcess:
 
     def close(self) -> None:
         """End it; who waits for an answer gets none."""
-        self._is_closed = True
+        self._closed.set()
         self._end()
 
     def _end(self) -> None:
@@ -124,7 +125,7 @@ class AskedProcess:
             child.wait()
 
     def _start(self) -> subprocess.Popen[str]:
-        if self._is_closed:
+        if self._closed.is_set():
             raise AskError("the project is closed")
         paths = [str(_PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 lives with the child
@@ -142,7 +143,7 @@ class AskedProcess:
         except OSError as error:
             raise AskError(f"CLIFF cannot be asked while you label: {error.strerror}") from error
         self._child = child
-        if self._is_closed:  # meanwhile
+        if self._closed.is_set():  # meanwhile
             self._end()
         return child
 

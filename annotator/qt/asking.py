@@ -140,6 +140,8 @@ class Asking(QObject):
         self._desk.project(lambda project: project.photo_file(asked.photo), found, self._failed)
 
     def _answered(self, asked: _Asked, said: SmplParams | None) -> None:
+        if self._is_over:  # an answer was on its way while the project was closed
+            return
         now = self._known.get(asked.person)
         if said is not None and now is not None and now.question == asked.question:
             self._workspace.rig.said[asked.person] = said
@@ -155,6 +157,8 @@ class Asking(QObject):
 
     def _failed(self, error: Exception) -> None:
         """Bodies follow points alone from now on, and that is said once."""
+        if self._is_over:
+            return
         self._is_over, self._is_waiting = True, False
         self._workspace.rig.said.clear()
         raise error  # to whoever shows problems

@@ -134,3 +134,12 @@ def test_nobody_asks_about_points_that_nobody_placed(bench, asked):
     figure = asked.figure
     assert question_of(figure.person, asked.document.photo, figure.camera) is None
     assert AskedProcess().is_running is False
+
+
+def test_a_project_can_be_closed_while_cliff_is_asked(bench, asked, mouse, qtbot, window):
+    start = place(bench, ANKLE)
+    mouse.drag(start, start + (0, -60), steps=6)
+    qtbot.waitUntil(lambda: asked.document.pending == 0)
+    qtbot.wait(300)  # the process starts
+    window.close()  # the fixtures look for what is left behind
+    assert not bench.asking._process.is_running

@@ -8,9 +8,7 @@ about them takes hundredths of a second. It ends when its input does: with the w
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Mapping
@@ -20,12 +18,12 @@ from typing import IO, Any
 
 import numpy as np
 
+from annotator.child import child_command, child_environment
 from annotator.project.state import Person, Photo
 from cliff_core.errors import CliffError
 from cliff_core.records import Camera, Keypoints, Provenance, SmplParams
 
 COMMAND = "run-answers"
-_PACKAGES = Path(__file__).resolve().parent.parent
 _LABELS = (Provenance.HUMAN, Provenance.IMPORTED)
 
 
@@ -127,17 +125,15 @@ class AskedProcess:
     def _start(self) -> subprocess.Popen[str]:
         if self._closed.is_set():
             raise AskError("the project is closed")
-        paths = [str(_PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 lives with the child
-        # -P: what lies in the working folder is never taken for a module
         try:
             child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "annotator.cli", COMMAND],
+                child_command(COMMAND),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
                 encoding="utf-8",
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+                env=child_environment(),
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
         except OSError as error:

@@ -23,6 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from annotator.child import child_command, child_environment
 from annotator.project.lock import is_running
 from annotator.runs import (
     BEGIN,
@@ -51,7 +52,6 @@ BESIDE = ("boxes",)
 
 _WAITS = "waits for its turn"
 _RATE_OVER = 40  # lines of news from which the time left is reckoned
-_PACKAGES = Path(__file__).resolve().parent.parent
 
 
 class Job:
@@ -170,9 +170,7 @@ class Job:
         flags: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             flags = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS}
-        paths = [str(_PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])]
-        # -P: what lies in the project's folder is never taken for a module
-        command = [sys.executable, "-P", "-m", "annotator.cli", "run-job", str(self.run.path.resolve())]
+        command = child_command("run-job", str(self.run.path.resolve()))
         try:
             with self.run.log.open("ab") as log:
                 self._child = subprocess.Popen(
@@ -180,7 +178,7 @@ class Job:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"},
+                    env={**child_environment(), "PYTHONUNBUFFERED": "1"},
                     **flags,
                 )
         except OSError as error:

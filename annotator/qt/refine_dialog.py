@@ -135,9 +135,8 @@ class RefineDialog(QDialog):
         )
         files = tr("Points of files: people {count}", count=f"{known.from_files:,}")
         parts = [*([words] if known.by_hand else []), *([files] if known.from_files else [])]
-        parts += [tr("Detected points do not teach")]
-        if len(parts) == 1:
-            parts = [tr("Nobody has points set by a person or a file yet; detected points do not teach.")]
+        parts = parts or [tr("Nobody has points set by a person or a file yet")]
+        parts += [tr("Detected points: only on people done, accepted or corrected")]
         self.teachers.setText("\n".join(parts))
         seconds = expected_seconds(people, self._watch.jobs)
         about = tr("{count} minutes", count=round(seconds / 60)) if seconds > 90 else tr("a minute or two")
@@ -147,6 +146,7 @@ class RefineDialog(QDialog):
         self.start.setEnabled(people > 0)
         if not people:
             self.teachers.setText(tr("Nobody is in the project yet: propose first."))
+        self.adjustSize()
 
     def _start(self) -> None:
         self._watch.start("refine", {"rounds": self.rounds.value()}, self._show)

@@ -34,9 +34,9 @@ demo: $(READY)
 run: $(READY)
 	$(BIN)/python main.py $(ARGS)
 
-# a module's tests stay together: what they share is made once; more than four workers take too much memory
+# a module's tests stay together: what they share is made once
 test: $(READY)
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadscope $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadscope $(ARGS)
 
 test-all: $(READY)
 	$(BIN)/python -m pytest -m "slow or not slow" $(ARGS)

@@ -2,15 +2,12 @@
 
 import json
 
-import pytest
-
 from annotator.cli import main
 from cliff_core.images import read_image
 
 TINY = "--people 4 --heldout-people 4 --steps 1 --batch 4 --seeds 2 --workers 1".split()
 
 
-@pytest.mark.slow
 def test_an_ablation_ends_with_a_table_and_two_pictures_and_costs_nothing_twice(tmp_path, capsys):
     assert main(["ablate", "--out", str(tmp_path), *TINY]) == 0
     said = capsys.readouterr().out
